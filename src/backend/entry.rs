@@ -1,0 +1,110 @@
+use bytes::Bytes;
+
+use super::KeyTtl;
+
+/// What a backend stores under a key, as [`CacheBackend::get`](crate::CacheBackend::get) returns it.
+///
+/// # Examples
+///
+/// ```
+/// use larder::Entry;
+///
+/// let entry = Entry::new("value");
+/// assert_eq!(entry.bytes().as_ref(), b"value");
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Entry {
+    bytes: Bytes,
+    ttl: Option<KeyTtl>,
+}
+
+impl Entry {
+    /// An entry of `bytes` whose remaining life was not asked for.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            bytes: bytes.into(),
+            ttl: None,
+        }
+    }
+
+    /// Adds the remaining life, for a backend that knows it without another round trip.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: KeyTtl) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The stored bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The stored bytes, by value.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// The remaining life, where the backend gave it.
+    #[must_use]
+    pub fn ttl(&self) -> Option<KeyTtl> {
+        self.ttl
+    }
+}
+
+/// The beginning of a stored value, its length and its remaining life, all of one moment.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Head, KeyTtl};
+///
+/// let head = Head::new("val", 5, KeyTtl::Persistent);
+/// assert_eq!(head.bytes().as_ref(), b"val");
+/// assert_eq!(head.len(), 5);
+/// assert!(!head.is_empty());
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Head {
+    bytes: Bytes,
+    len: u64,
+    ttl: KeyTtl,
+}
+
+impl Head {
+    /// The first `bytes` of a value that is `len` bytes long and lives for `ttl`.
+    pub fn new(bytes: impl Into<Bytes>, len: u64, ttl: KeyTtl) -> Self {
+        Self {
+            bytes: bytes.into(),
+            len,
+            ttl,
+        }
+    }
+
+    /// The first bytes of the value: as many as were asked for, or all of a shorter value.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The length of the whole value in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Tells whether the whole value is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The remaining life; never [`KeyTtl::Missing`], since a missing key has no head.
+    #[must_use]
+    pub fn ttl(&self) -> KeyTtl {
+        self.ttl
+    }
+}

@@ -1,0 +1,10 @@
+//! The contract between a cache and the store beneath it.
+
+mod contract;
+mod entry;
+mod forward;
+mod options;
+
+pub use contract::CacheBackend;
+pub use entry::{Entry, Head};
+pub use options::{Capabilities, Condition, Expiry, KeyTtl, Outcome, SetItem, SetOptions};

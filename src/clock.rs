@@ -1,0 +1,160 @@
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+
+/// Where a cache and the in-process backends take the time from.
+///
+/// Two readings, because they answer different questions: [`unix_time`](Self::unix_time) goes into stored entries
+/// and is compared across machines; [`monotonic`](Self::monotonic) measures a span inside this process and never
+/// runs backwards when the system's clock is set.
+///
+/// # Contract
+///
+/// - `monotonic` never decreases.
+/// - Both are cheap and never block: they are read on hit paths.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time since the Unix epoch by this machine's clock.
+    fn unix_time(&self) -> Duration;
+
+    /// The time since some fixed moment, never decreasing.
+    fn monotonic(&self) -> Duration;
+}
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn unix_time(&self) -> Duration {
+        (**self).unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+}
+
+/// The machine's own clocks.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Clock, SystemClock};
+///
+/// let clock = SystemClock::new();
+/// let before = clock.monotonic();
+/// assert!(clock.monotonic() >= before);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// Makes a clock whose monotonic reading starts at zero now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn unix_time(&self) -> Duration {
+        // A clock set before 1970 reads as the epoch itself: entries then look old, never immortal.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.origin.elapsed()
+    }
+}
+
+/// A clock that moves only when a test moves it.
+///
+/// Clones share one time. A new clock stands at 2024-01-01T00:00:00Z.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Clock, ManualClock};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let seen_by_the_cache = clock.clone();
+/// let before = seen_by_the_cache.unix_time();
+/// clock.advance(Duration::from_secs(90));
+/// assert_eq!(seen_by_the_cache.unix_time() - before, Duration::from_secs(90));
+/// ```
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    readings: Arc<Mutex<Readings>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Readings {
+    unix_time: Duration,
+    monotonic: Duration,
+}
+
+const START_OF_2024: Duration = Duration::from_secs(1_704_067_200);
+
+impl ManualClock {
+    /// Makes a clock that stands still at the start of 2024.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            readings: Arc::new(Mutex::new(Readings {
+                unix_time: START_OF_2024,
+                monotonic: Duration::ZERO,
+            })),
+        }
+    }
+
+    /// Moves both readings forward by `step`.
+    pub fn advance(&self, step: Duration) {
+        let mut readings = self.readings.lock();
+        readings.unix_time += step;
+        readings.monotonic += step;
+    }
+
+    /// Sets the Unix time alone, forwards or backwards, as an administrator or a time server does.
+    pub fn set_unix_time(&self, unix_time: Duration) {
+        self.readings.lock().unix_time = unix_time;
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    fn unix_time(&self) -> Duration {
+        self.readings.lock().unix_time
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.readings.lock().monotonic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_the_unix_time_back_leaves_the_monotonic_reading_alone() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(5));
+        clock.set_unix_time(Duration::from_secs(1));
+        assert_eq!(clock.unix_time(), Duration::from_secs(1));
+        assert_eq!(clock.monotonic(), Duration::from_secs(5));
+    }
+}
