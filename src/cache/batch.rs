@@ -1,0 +1,295 @@
+use std::collections::HashMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Cache, Lookup, during};
+use crate::{
+    backend::{CacheBackend, SetItem},
+    compressor::Compressor,
+    error::{Error, ErrorKind, Result},
+    serializer::Serializer,
+    ttl::Ttl,
+};
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Reads many keys in one round trip (one per node of a cluster) and answers those that have a value.
+    ///
+    /// A key whose read failed is left out; [`get_many_results`](Self::get_many_results) tells it from a miss. A
+    /// cached `None` is left out too, unless `T` is an `Option`.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    /// use std::collections::HashMap;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// cache.set_many([("a", 1), ("b", 2)], 3600).await?;
+    ///
+    /// let found: HashMap<String, i32> = cache.get_many(["a", "b", "c"]).await?;
+    /// assert_eq!(found, HashMap::from([("a".into(), 1), ("b".into(), 2)]));
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An over-long key; otherwise only where no key could be answered.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<HashMap<String, T>> {
+        let keys = owned(keys);
+        let results = self.read_many(keys, "get_many").await;
+        let failed = results.iter().filter(|(_, result)| result.is_err()).count();
+        let nothing_answered = failed == results.len();
+        let mut found = HashMap::with_capacity(results.len() - failed);
+        for (key, result) in results {
+            match result {
+                Ok(Lookup::Hit(value)) => {
+                    found.insert(key, value);
+                }
+                Ok(Lookup::Absent | Lookup::Miss) => {}
+                Err(error) if nothing_answered || !is_partial(&error) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads many keys in one round trip (one per node of a cluster) and answers each by itself, in the order given.
+    pub async fn get_many_results<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Vec<(String, Result<Lookup<T>>)> {
+        let keys = owned(keys);
+        self.read_many(keys, "get_many_results").await
+    }
+
+    async fn read_many<T: DeserializeOwned>(
+        &self,
+        keys: Vec<String>,
+        operation: &'static str,
+    ) -> Vec<(String, Result<Lookup<T>>)> {
+        let schema = self.settings().sealing.schema;
+        let (good, physical) = self.physical_of(&keys, operation);
+        let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
+        let mut entries = self.backend().get_many(&wanted).await.into_iter().zip(&good);
+        let answers = physical.into_iter().map(|refused| {
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            let (entry, physical) = entries.next().ok_or_else(|| short_answer(operation))?;
+            let entry = entry.map_err(during(operation))?;
+            self.decode(physical, entry.as_ref().map(crate::Entry::bytes), schema)
+                .map_err(during(operation))
+        });
+        let answers: Vec<_> = answers.collect();
+        keys.into_iter().zip(answers).collect()
+    }
+
+    /// Stores many values for `ttl`, each with a jitter of its own, in one pipelined round trip.
+    ///
+    /// Of two items with the same key the later one wins.
+    ///
+    /// # Errors
+    ///
+    /// A malformed ttl: nothing is sent. Otherwise where any item could not be stored: the others are, and the message
+    /// says how many failed and why the first did. [`set_many_results`](Self::set_many_results) answers each by itself.
+    pub async fn set_many<K, T>(
+        &self,
+        items: impl IntoIterator<Item = (K, T)>,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+    ) -> Result<()>
+    where
+        K: AsRef<str>,
+        T: Serialize,
+    {
+        let ttl = self.settings().ttl(ttl).map_err(during("set_many"))?;
+        let prepared = self.prepare_many(items, ttl);
+        let results = self.put_many(prepared, "set_many").await;
+        all_or_first(results.into_iter().map(|(_, result)| result), "set_many").map(|_| ())
+    }
+
+    /// Stores many values like [`set_many`](Self::set_many) and answers each by itself, in the order given.
+    ///
+    /// # Errors
+    ///
+    /// A malformed ttl: nothing is sent.
+    pub async fn set_many_results<K, T>(
+        &self,
+        items: impl IntoIterator<Item = (K, T)>,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+    ) -> Result<Vec<(String, Result<()>)>>
+    where
+        K: AsRef<str>,
+        T: Serialize,
+    {
+        let ttl = self.settings().ttl(ttl).map_err(during("set_many_results"))?;
+        let prepared = self.prepare_many(items, ttl);
+        Ok(self.put_many(prepared, "set_many_results").await)
+    }
+
+    /// Encodes each item, so that one that can not be encoded fails alone.
+    fn prepare_many<K, T>(&self, items: impl IntoIterator<Item = (K, T)>, ttl: Ttl) -> Vec<(String, Result<SetItem>)>
+    where
+        K: AsRef<str>,
+        T: Serialize,
+    {
+        let schema = self.settings().sealing.schema;
+        items
+            .into_iter()
+            .map(|(key, value)| {
+                let write = self.prepare_for(key.as_ref(), &value, ttl, schema);
+                let item = write.map(|write| SetItem::new(write.key, write.entry, write.options));
+                (key.as_ref().to_owned(), item)
+            })
+            .collect()
+    }
+
+    async fn put_many(
+        &self,
+        prepared: Vec<(String, Result<SetItem>)>,
+        operation: &'static str,
+    ) -> Vec<(String, Result<()>)> {
+        let mut items = Vec::with_capacity(prepared.len());
+        let mut refused = Vec::with_capacity(prepared.len());
+        for (key, item) in prepared {
+            match item {
+                Ok(item) => {
+                    items.push(item);
+                    refused.push((key, None));
+                }
+                Err(error) => refused.push((key, Some(error.with_operation(operation)))),
+            }
+        }
+        let mut outcomes = self.backend().set_many(items).await.into_iter();
+        refused
+            .into_iter()
+            .map(|(key, refused)| {
+                let result = match refused {
+                    Some(error) => Err(error),
+                    None => outcomes
+                        .next()
+                        .unwrap_or_else(|| Err(short_answer(operation)))
+                        .map(|_| ())
+                        .map_err(during(operation)),
+                };
+                (key, result)
+            })
+            .collect()
+    }
+}
+
+impl<B: CacheBackend, S, C> Cache<B, S, C> {
+    /// Removes many keys in one round trip (one per node of a cluster), whatever they hold; answers how many there
+    /// were.
+    ///
+    /// Loads of these keys that are under way are voided; a fill marker counts as a key.
+    ///
+    /// # Errors
+    ///
+    /// Where any key could not be removed: the others are, and the message says how many failed and why the first did.
+    /// [`delete_many_results`](Self::delete_many_results) answers each by itself.
+    pub async fn delete_many(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Result<u64> {
+        let keys = owned(keys);
+        let results = self.remove_many(keys, "delete_many").await;
+        let removed = all_or_first(results.into_iter().map(|(_, result)| result), "delete_many")?;
+        Ok(removed.into_iter().map(u64::from).sum())
+    }
+
+    /// Removes many keys like [`delete_many`](Self::delete_many) and answers for each whether it was there, in the
+    /// order given.
+    pub async fn delete_many_results(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Vec<(String, Result<bool>)> {
+        let keys = owned(keys);
+        self.remove_many(keys, "delete_many_results").await
+    }
+
+    async fn remove_many(&self, keys: Vec<String>, operation: &'static str) -> Vec<(String, Result<bool>)> {
+        let (good, physical) = self.physical_of(&keys, operation);
+        let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
+        let mut outcomes = self.backend().delete_many(&wanted).await.into_iter();
+        let answers = physical.into_iter().map(|refused| match refused {
+            Some(error) => Err(error),
+            None => outcomes
+                .next()
+                .unwrap_or_else(|| Err(short_answer(operation)))
+                .map(crate::Outcome::is_done)
+                .map_err(during(operation)),
+        });
+        let answers: Vec<_> = answers.collect();
+        keys.into_iter().zip(answers).collect()
+    }
+
+    /// The physical keys of those that are allowed, and for each key the error of one that is not.
+    fn physical_of(&self, keys: &[String], operation: &'static str) -> (Vec<String>, Vec<Option<Error>>) {
+        let mut good = Vec::with_capacity(keys.len());
+        let refused = keys
+            .iter()
+            .map(|key| match self.inner.keys.physical(key) {
+                Ok(physical) => {
+                    good.push(physical.into_owned());
+                    None
+                }
+                Err(error) => Some(error.with_operation(operation)),
+            })
+            .collect();
+        (good, refused)
+    }
+}
+
+fn owned(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    keys.into_iter().map(|key| key.as_ref().to_owned()).collect()
+}
+
+/// Errors that a batch may leave to `get_many_results`: the backend's, and not the caller's own.
+fn is_partial(error: &Error) -> bool {
+    error.kind() != ErrorKind::InvalidInput
+}
+
+/// All the answers, or one error that says how many failed and carries the first.
+fn all_or_first<T>(results: impl Iterator<Item = Result<T>>, operation: &'static str) -> Result<Vec<T>> {
+    let mut answers = Vec::new();
+    let mut first = None;
+    let mut failed = 0_usize;
+    for result in results {
+        match result {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                failed += 1;
+                first.get_or_insert(error);
+            }
+        }
+    }
+    let Some(first) = first else {
+        return Ok(answers);
+    };
+    let total = failed + answers.len();
+    Err(Error::new(
+        first.kind(),
+        format!(
+            "{failed} of {total} keys failed, the first because: {}",
+            first.message()
+        ),
+    )
+    .with_operation(operation)
+    .with_source(first))
+}
+
+/// A backend that breaks the contract must not shift one key's answer to another.
+#[cold]
+fn short_answer(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Server,
+        "the backend answered fewer keys than it was asked for",
+    )
+    .with_operation(operation)
+}

@@ -1,0 +1,306 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{Cache, keyspace::KeySpace};
+use crate::{
+    backend::Expiry,
+    clock::{Clock, SystemClock},
+    compressor::Snappy,
+    envelope::Sealing,
+    error::{Error, Result},
+    serializer::Postcard,
+    ttl::Ttl,
+};
+
+/// What a read does with bytes that are not a value to the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnUndecodable {
+    /// Answers a miss and counts it.
+    #[default]
+    Miss,
+    /// Fails with [`ErrorKind::Codec`](crate::ErrorKind::Codec) and counts it.
+    Raise,
+}
+
+/// The settings of a [`Cache`], each with a default.
+///
+/// A setting out of range is reported by [`build`](Self::build), the first of them if there are several.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Cache, Json, NoCompression};
+/// use larder_memory::MemoryBackend;
+///
+/// let cache = Cache::builder(MemoryBackend::new())
+///     .prefix("myapp:cache")
+///     .default_ttl("1h")
+///     .ttl_jitter(0.1)
+///     .serializer(Json)
+///     .compressor(NoCompression)
+///     .build()?;
+///
+/// let error = Cache::builder(MemoryBackend::new()).ttl_jitter(1.5).build().unwrap_err();
+/// assert_eq!(error.to_string(), "ttl_jitter 1.5: not in [0, 1)");
+/// # let _: Cache<MemoryBackend, Json, NoCompression> = cache;
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
+    backend: B,
+    serializer: S,
+    compressor: C,
+    keys: KeySpace,
+    settings: Settings,
+    problem: Option<Error>,
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) default_ttl: Option<Ttl>,
+    jitter: f64,
+    pub(super) sealing: Sealing,
+    pub(super) on_undecodable: OnUndecodable,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_ttl: None,
+            jitter: 0.0,
+            sealing: Sealing {
+                compress_from: 1024,
+                max_value_bytes: 64 * 1024 * 1024,
+                schema: 0,
+            },
+            on_undecodable: OnUndecodable::default(),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+impl Settings {
+    /// The ttl a call gave, with the default in its place where it gave none.
+    pub(super) fn ttl(&self, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<Ttl> {
+        let ttl = ttl.try_into().map_err(Into::into)?;
+        ttl.or(self.default_ttl)
+            .ok_or_else(|| Error::invalid("ttl default: the cache has no default_ttl; give a ttl, or Ttl::FOREVER"))
+    }
+
+    /// The expiry of a write: the ttl with this cache's jitter.
+    pub(super) fn expiry(&self, ttl: Ttl) -> Expiry {
+        match ttl.as_duration() {
+            None => Expiry::Never,
+            Some(span) => Expiry::After(jittered(span, self.jitter)),
+        }
+    }
+}
+
+/// Spreads `span` evenly over `[1 - jitter, 1 + jitter]` times itself, in whole milliseconds and never below one.
+fn jittered(span: Duration, jitter: f64) -> Duration {
+    if jitter == 0.0 {
+        return span;
+    }
+    let factor = rand::random_range(1.0 - jitter..=1.0 + jitter);
+    let millis = span.mul_f64(factor).as_millis().max(1);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(Expiry::MAX_MILLIS))
+}
+
+impl<B> CacheBuilder<B> {
+    pub(super) fn new(backend: B) -> Self {
+        Self {
+            backend,
+            serializer: Postcard,
+            compressor: Snappy,
+            keys: KeySpace::default(),
+            settings: Settings::default(),
+            problem: None,
+        }
+    }
+}
+
+impl<B, S, C> CacheBuilder<B, S, C> {
+    /// Puts `prefix` and a colon before every key. Default: none.
+    ///
+    /// Any text that is not empty; glob characters in it stand for themselves.
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        let prefix = prefix.as_ref();
+        if prefix.is_empty() {
+            return self.refuse(Error::invalid("prefix \"\": it is empty; leave it out for none"));
+        }
+        self.keys = KeySpace::new(prefix);
+        self
+    }
+
+    /// The ttl of writes that give [`Ttl::DEFAULT`], and of [`touch`](Cache::touch). Default: none, and such writes
+    /// are errors.
+    pub fn default_ttl(mut self, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
+        match ttl.try_into().map_err(Into::into) {
+            Ok(ttl) if ttl.is_default() => {
+                self.refuse(Error::invalid("default_ttl default: it can not be its own default"))
+            }
+            Ok(ttl) => {
+                self.settings.default_ttl = Some(ttl);
+                self
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Spreads every ttl evenly over `[1 - jitter, 1 + jitter]` times itself, so that entries written together do
+    /// not expire together. From 0 (the default) to below 1.
+    ///
+    /// Applies to every write of a value and never to [`expire`](Cache::expire) or [`touch`](Cache::touch).
+    pub fn ttl_jitter(mut self, jitter: f64) -> Self {
+        if !(0.0..1.0).contains(&jitter) {
+            return self.refuse(Error::invalid(format!("ttl_jitter {jitter}: not in [0, 1)")));
+        }
+        self.settings.jitter = jitter;
+        self
+    }
+
+    /// Encodes values with `serializer`. Default: [`Postcard`].
+    pub fn serializer<S2>(self, serializer: S2) -> CacheBuilder<B, S2, C> {
+        CacheBuilder {
+            backend: self.backend,
+            serializer,
+            compressor: self.compressor,
+            keys: self.keys,
+            settings: self.settings,
+            problem: self.problem,
+        }
+    }
+
+    /// Compresses values with `compressor`. Default: [`Snappy`].
+    pub fn compressor<C2>(self, compressor: C2) -> CacheBuilder<B, S, C2> {
+        CacheBuilder {
+            backend: self.backend,
+            serializer: self.serializer,
+            compressor,
+            keys: self.keys,
+            settings: self.settings,
+            problem: self.problem,
+        }
+    }
+
+    /// Compresses values of this many serialized bytes and more, and keeps the result where it is smaller.
+    /// Default: 1024.
+    pub fn compress_from(mut self, bytes: usize) -> Self {
+        self.settings.sealing.compress_from = bytes;
+        self
+    }
+
+    /// The most bytes a value may have, serialized and not compressed. Default: 64 MiB.
+    ///
+    /// A larger value is refused by the write. A stored value that claims to be larger once decompressed is
+    /// undecodable, and no memory is set aside for it.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.settings.sealing.max_value_bytes = bytes;
+        self
+    }
+
+    /// The version of the types this cache stores. Default: 0.
+    ///
+    /// An entry written under another version is a miss. Raise it whenever a stored type changes in a way that its
+    /// format does not notice: [`Postcard`] decodes two swapped fields of one type into swapped values.
+    pub fn schema_version(mut self, version: u32) -> Self {
+        self.settings.sealing.schema = version;
+        self
+    }
+
+    /// What a read does with bytes that are not a value to this cache. Default: [`OnUndecodable::Miss`].
+    pub fn on_undecodable(mut self, on_undecodable: OnUndecodable) -> Self {
+        self.settings.on_undecodable = on_undecodable;
+        self
+    }
+
+    /// Takes the time from `clock`. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Arc::new(clock);
+        self
+    }
+
+    /// Makes the cache.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for the first setting that was out of range.
+    pub fn build(self) -> Result<Cache<B, S, C>> {
+        match self.problem {
+            Some(problem) => Err(problem),
+            None => Ok(Cache::assemble(
+                self.backend,
+                self.serializer,
+                self.compressor,
+                self.keys,
+                self.settings,
+            )),
+        }
+    }
+
+    fn refuse(mut self, problem: Error) -> Self {
+        self.problem.get_or_insert(problem);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_reaches_both_ends_of_its_range_and_never_leaves_it() {
+        let span = Duration::from_secs(1000);
+        let spread: Vec<_> = (0..10_000).map(|_| jittered(span, 0.1).as_millis()).collect();
+        assert!(spread.iter().all(|millis| (900_000..=1_100_000).contains(millis)));
+        assert!(spread.iter().any(|&millis| millis < 905_000));
+        assert!(spread.iter().any(|&millis| millis > 1_095_000));
+    }
+
+    #[test]
+    fn jitter_never_takes_a_life_below_one_millisecond() {
+        let shortest = (0..1000)
+            .map(|_| jittered(Duration::from_millis(1), 0.99))
+            .min()
+            .unwrap();
+        assert_eq!(shortest, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn the_longest_ttl_stays_in_range_under_the_widest_jitter() {
+        for _ in 0..1000 {
+            assert!(Expiry::whole_millis(jittered(Ttl::MAX, 0.999)).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_first_setting_out_of_range_is_the_one_reported() {
+        let refusal = |builder: CacheBuilder<()>| builder.build().map(|_| ()).unwrap_err().to_string();
+        assert_eq!(
+            refusal(Cache::builder(()).ttl_jitter(-0.1).prefix("")),
+            "ttl_jitter -0.1: not in [0, 1)"
+        );
+        assert_eq!(
+            refusal(Cache::builder(()).ttl_jitter(1.0)),
+            "ttl_jitter 1: not in [0, 1)"
+        );
+        assert_eq!(
+            refusal(Cache::builder(()).ttl_jitter(f64::NAN)),
+            "ttl_jitter NaN: not in [0, 1)"
+        );
+        assert_eq!(
+            refusal(Cache::builder(()).prefix("")),
+            "prefix \"\": it is empty; leave it out for none"
+        );
+        assert_eq!(
+            refusal(Cache::builder(()).default_ttl("1 hour")),
+            r#"ttl "1 hour": expected a unit (w, d, h, m, s or ms) at " hour""#
+        );
+        assert_eq!(
+            refusal(Cache::builder(()).default_ttl(Ttl::DEFAULT)),
+            "default_ttl default: it can not be its own default"
+        );
+    }
+}

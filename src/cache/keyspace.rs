@@ -1,0 +1,103 @@
+use std::borrow::Cow;
+
+use crate::{
+    error::{Error, Result},
+    glob,
+};
+
+/// The longest key, without the prefix.
+const MAX_KEY_BYTES: usize = 64 * 1024;
+
+/// The part of a backend's keys that belongs to one cache.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KeySpace {
+    prefix: Option<Box<str>>,
+}
+
+impl KeySpace {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: Some(prefix.into()),
+        }
+    }
+
+    pub(super) fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
+    pub(super) fn nested(&self, name: &str) -> Self {
+        match &self.prefix {
+            Some(prefix) => Self::new(&format!("{prefix}:{name}")),
+            None => Self::new(name),
+        }
+    }
+
+    /// The key as the backend sees it.
+    pub(super) fn physical<'k>(&self, key: &'k str) -> Result<Cow<'k, str>> {
+        if key.len() > MAX_KEY_BYTES {
+            return Err(Error::invalid(format!(
+                "the key has {} bytes; the limit is {MAX_KEY_BYTES}",
+                key.len()
+            )));
+        }
+        Ok(match &self.prefix {
+            None => Cow::Borrowed(key),
+            Some(prefix) => {
+                let mut physical = String::with_capacity(prefix.len() + 1 + key.len());
+                physical.push_str(prefix);
+                physical.push(':');
+                physical.push_str(key);
+                Cow::Owned(physical)
+            }
+        })
+    }
+
+    /// The pattern that finds, among all keys of the backend, those of this cache that match `pattern`.
+    pub(super) fn pattern(&self, pattern: &str) -> String {
+        match &self.prefix {
+            None => pattern.to_owned(),
+            Some(prefix) => format!("{}:{pattern}", glob::escape(prefix)),
+        }
+    }
+
+    /// The caller's key of a physical one.
+    pub(super) fn logical<'k>(&self, physical: &'k str) -> Option<&'k str> {
+        match &self.prefix {
+            None => Some(physical),
+            Some(prefix) => physical.strip_prefix(&**prefix)?.strip_prefix(':'),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_full_of_glob_characters_matches_only_itself() {
+        for prefix in ["a*", "cache[v2]", "q?", r"back\slash", "日本*"] {
+            let keys = KeySpace::new(prefix);
+            let pattern = keys.pattern("*");
+            assert!(glob::matches(&pattern, &keys.physical("k").unwrap()), "{prefix}");
+            for other in ["ab:k", "a:k", "cachev:k", "cache2:k", "qq:k", "backslash:k", "日本語:k"] {
+                assert!(!glob::matches(&pattern, other), "{prefix} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_does_not_match_one_that_begins_with_it() {
+        let users = KeySpace::new("users");
+        assert!(!glob::matches(&users.pattern("*"), "usersAbc:1"));
+        assert_eq!(users.logical("usersAbc:1"), None);
+        assert_eq!(users.logical("users:1"), Some("1"));
+    }
+
+    #[test]
+    fn the_longest_key_is_taken_and_a_longer_one_is_refused_without_being_quoted() {
+        let keys = KeySpace::new("p");
+        assert!(keys.physical(&"k".repeat(MAX_KEY_BYTES)).is_ok());
+        let error = keys.physical(&"k".repeat(MAX_KEY_BYTES + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "the key has 65537 bytes; the limit is 65536");
+    }
+}

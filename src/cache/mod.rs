@@ -1,0 +1,210 @@
+//! The typed cache over a backend.
+
+mod batch;
+mod bind;
+mod builder;
+mod keyspace;
+mod life;
+mod pattern;
+mod read;
+mod remove;
+mod write;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+pub use self::{
+    bind::Bound,
+    builder::{CacheBuilder, OnUndecodable},
+    read::Lookup,
+};
+use self::{builder::Settings, keyspace::KeySpace};
+use crate::{
+    backend::CacheBackend,
+    clock::Clock,
+    compressor::Snappy,
+    error::Error,
+    serializer::Postcard,
+};
+
+/// A typed cache over a backend `B`, with values encoded by a serializer `S` and a compressor `C`.
+///
+/// All three are chosen at compile time and called statically. A cache is one pointer: clone it freely, hand it to
+/// tasks, keep it in a service's state. Values are anything that serde serializes.
+///
+/// # Behavior
+///
+/// - **Keys** are any UTF-8 of up to 64 KiB, the empty key included. The backend sees `prefix:key`.
+/// - **`None` is a value.** `set(key, &None::<User>, ttl)` caches the fact that there is no such user:
+///   [`get`](Self::get) then answers `None` without saying which kind of nothing, [`lookup`](Self::lookup) tells. A
+///   top-level `Some` is taken off, so a value set as `Some(user)` reads back as a `User` and the other way round.
+/// - **What can not be decoded is a miss**, counted in [`stats`](Self::stats): foreign bytes, another codec's or
+///   schema version's entry, a damaged one, one copied from another key. Never a wrong value.
+/// - **A fill marker** (the placeholder of a load under way, in this process or another) is a miss to every call.
+/// - **Writes** carry value and expiry in one atomic step.
+///
+/// # Cancel safety
+///
+/// Dropping the future of a call leaves no lock and no task behind. A write that had already been sent may still be
+/// applied.
+///
+/// # Examples
+///
+/// ```
+/// use larder::Cache;
+/// use larder_memory::MemoryBackend;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// # futures::executor::block_on(async {
+/// let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").ttl_jitter(0.1).build()?;
+/// let alice = User { name: "Alice".into() };
+///
+/// cache.set("user:1", &alice, "2h30m").await?;
+/// assert_eq!(cache.get("user:1").await?, Some(alice));
+/// assert!(cache.delete("user:1").await?);
+/// assert_eq!(cache.get::<User>("user:1").await?, None);
+/// # Ok::<(), larder::Error>(())
+/// # }).unwrap();
+/// ```
+pub struct Cache<B, S = Postcard, C = Snappy> {
+    inner: Arc<Inner<B, S, C>>,
+}
+
+struct Inner<B, S, C> {
+    keys: KeySpace,
+    core: Arc<Core<B, S, C>>,
+}
+
+/// What a cache shares with its scopes.
+struct Core<B, S, C> {
+    backend: B,
+    serializer: S,
+    compressor: C,
+    settings: Settings,
+    undecodable: AtomicU64,
+}
+
+/// Counts since the cache was built, over all its clones and scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// Reads that found bytes which are not a value to this cache, and answered a miss (or raised, where
+    /// [`OnUndecodable::Raise`] is set).
+    pub undecodable: u64,
+}
+
+impl<B> Cache<B> {
+    /// A cache over `backend` with every default: [`Postcard`], [`Snappy`], no prefix, no jitter.
+    pub fn new(backend: B) -> Self {
+        Self::assemble(backend, Postcard, Snappy, KeySpace::default(), Settings::default())
+    }
+
+    /// Starts to configure a cache over `backend`.
+    pub fn builder(backend: B) -> CacheBuilder<B> {
+        CacheBuilder::new(backend)
+    }
+}
+
+impl<B, S, C> Cache<B, S, C> {
+    fn assemble(backend: B, serializer: S, compressor: C, keys: KeySpace, settings: Settings) -> Self {
+        let core = Arc::new(Core {
+            backend,
+            serializer,
+            compressor,
+            settings,
+            undecodable: AtomicU64::new(0),
+        });
+        Self {
+            inner: Arc::new(Inner { keys, core }),
+        }
+    }
+
+    /// The same cache with `name` added to its prefix: `scope("users")` of prefix `myapp` has keys `myapp:users:..`.
+    ///
+    /// A scope shares the backend, the settings and the counts. Its patterns and its `clear` stay inside it: those of
+    /// `users` never touch `usersAbc`.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").build()?;
+    /// let users = cache.scope("users");
+    /// users.set("1", "Alice", 60).await?;
+    /// assert_eq!(cache.get::<String>("users:1").await?.as_deref(), Some("Alice"));
+    /// assert_eq!(users.prefix(), Some("myapp:users"));
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                keys: self.inner.keys.nested(name),
+                core: Arc::clone(&self.inner.core),
+            }),
+        }
+    }
+
+    /// The prefix of every key, without the colon that follows it.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.inner.keys.prefix()
+    }
+
+    /// The backend beneath.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.inner.core.backend
+    }
+
+    /// Counts since the cache was built.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        CacheStats {
+            undecodable: self.inner.core.undecodable.load(Ordering::Relaxed),
+        }
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.inner.core.settings
+    }
+
+    fn now(&self) -> std::time::Duration {
+        self.settings().clock.unix_time()
+    }
+}
+
+impl<B, S, C> Clone for Cache<B, S, C> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<B: CacheBackend, S, C> fmt::Debug for Cache<B, S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("backend", self.backend())
+            .field("prefix", &self.prefix())
+            .field("settings", self.settings())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names the operation in an error that a backend raised without one.
+fn during(operation: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.with_operation(operation)
+}

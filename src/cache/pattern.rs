@@ -1,0 +1,138 @@
+use std::pin::pin;
+
+use futures::{Stream, StreamExt, stream};
+
+use super::{Cache, during};
+use crate::{
+    backend::CacheBackend,
+    error::{Error, Result},
+};
+
+/// How many keys one round trip of a pattern removes at most.
+const BATCH: usize = 512;
+
+impl<B: CacheBackend, S, C> Cache<B, S, C> {
+    /// Streams the keys that match `pattern`, without the prefix, in no order.
+    ///
+    /// `pattern` is a Redis glob over the part of the key behind the prefix. Keys are read page by page as the stream
+    /// is polled, so memory is bounded whatever the number of keys. A key that is there throughout is listed at least
+    /// once; one may be listed twice, and one written or removed meanwhile may be listed or not. Fill markers, and
+    /// entries this cache can not decode, are keys too.
+    ///
+    /// ```
+    /// use futures::TryStreamExt;
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").build()?;
+    /// cache.set_many([("user:1", 1), ("user:2", 2), ("post:1", 3)], 60).await?;
+    ///
+    /// let mut keys = cache.keys("user:*");
+    /// while let Some(key) = keys.try_next().await? {
+    ///     assert!(key.starts_with("user:"));
+    /// }
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The stream ends with the first error of the backend.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped stream asks for no further page.
+    pub fn keys(&self, pattern: &str) -> impl Stream<Item = Result<String>> + Send + Unpin + use<'_, B, S, C> {
+        let space = &self.inner.keys;
+        let pages = self.backend().scan(&space.pattern(pattern));
+        Box::pin(pages.flat_map(move |page| {
+            let keys: Vec<_> = match page {
+                Ok(page) => page
+                    .iter()
+                    .filter_map(|key| space.logical(key).map(|key| Ok(key.to_owned())))
+                    .collect(),
+                Err(error) => vec![Err(error.with_operation("keys"))],
+            };
+            stream::iter(keys)
+        }))
+    }
+
+    /// Removes every key that matches `pattern` and answers how many it removed.
+    ///
+    /// `pattern` is a Redis glob over the part of the key behind the prefix. Keys are found page by page and removed
+    /// in batches, so neither memory nor the server's time per command grows with their number. A key written while
+    /// this runs may be removed or not. Loads of the removed keys that are under way are voided; their markers count
+    /// as removed keys.
+    ///
+    /// # Errors
+    ///
+    /// What the backend raises; the message says how many keys had been removed by then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped has removed some of the keys.
+    pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
+        self.remove_matching(&self.inner.keys.pattern(pattern), "delete_pattern")
+            .await
+    }
+
+    /// Removes every key under this cache's prefix and answers how many it removed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a cache without a prefix, because that would be
+    /// the whole database: [`clear_database`](Self::clear_database) says so in its name. Otherwise as
+    /// [`delete_pattern`](Self::delete_pattern).
+    pub async fn clear(&self) -> Result<u64> {
+        if self.prefix().is_none() {
+            return Err(Error::invalid(
+                "the cache has no prefix, so this would remove every key of the database; clear_database does that",
+            )
+            .with_operation("clear"));
+        }
+        self.remove_matching(&self.inner.keys.pattern("*"), "clear").await
+    }
+
+    /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_pattern`](Self::delete_pattern).
+    pub async fn clear_database(&self) -> Result<u64> {
+        self.remove_matching("*", "clear_database").await
+    }
+
+    async fn remove_matching(&self, pattern: &str, operation: &'static str) -> Result<u64> {
+        let mut pages = pin!(self.backend().scan(pattern));
+        let mut removed = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| interrupted(&error, removed, operation))?;
+            for batch in page.chunks(BATCH) {
+                let keys: Vec<&str> = batch.iter().map(String::as_str).collect();
+                let mut failure = None;
+                for outcome in self.backend().delete_many(&keys).await {
+                    match outcome {
+                        Ok(outcome) => removed += u64::from(outcome.is_done()),
+                        Err(error) => failure = failure.or(Some(error)),
+                    }
+                }
+                if let Some(error) = failure {
+                    return Err(interrupted(&error, removed, operation));
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+#[cold]
+fn interrupted(error: &Error, removed: u64, operation: &'static str) -> Error {
+    during(operation)(
+        Error::new(
+            error.kind(),
+            format!("{} (after {removed} keys were removed)", error.message()),
+        )
+        .with_source(error.clone()),
+    )
+}

@@ -1,0 +1,240 @@
+use std::{sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{Cache, OnUndecodable, during};
+use crate::{
+    backend::{CacheBackend, KeyTtl},
+    compressor::Compressor,
+    envelope::{HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
+    error::Result,
+    serializer::{Decoded, Serializer},
+};
+
+/// What stands under a key, with the two kinds of nothing told apart.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Cache, Lookup};
+/// use larder_memory::MemoryBackend;
+///
+/// # futures::executor::block_on(async {
+/// let cache = Cache::new(MemoryBackend::new());
+/// cache.set("user:999", &None::<String>, 60).await?;
+///
+/// assert_eq!(cache.lookup::<String>("user:999").await?, Lookup::Absent);
+/// assert_eq!(cache.lookup::<String>("user:1").await?, Lookup::Miss);
+/// # Ok::<(), larder::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "callers match on all three, and there is no fourth answer"
+)]
+pub enum Lookup<T> {
+    /// A value is cached.
+    Hit(T),
+    /// It is cached that there is no value: a stored `None`.
+    Absent,
+    /// Nothing is cached.
+    Miss,
+}
+
+impl<T> Lookup<T> {
+    /// The value, where there is one.
+    ///
+    /// ```
+    /// use larder::Lookup;
+    ///
+    /// assert_eq!(Lookup::Hit(1).into_option(), Some(1));
+    /// assert_eq!(Lookup::<i32>::Absent.into_option(), None);
+    /// ```
+    #[must_use]
+    pub fn into_option(self) -> Option<T> {
+        match self {
+            Self::Hit(value) => Some(value),
+            Self::Absent | Self::Miss => None,
+        }
+    }
+
+    /// Tells whether the cache had an answer: a value, or the fact that there is none.
+    #[must_use]
+    pub const fn is_cached(&self) -> bool {
+        matches!(self, Self::Hit(_) | Self::Absent)
+    }
+}
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Reads the value under `key`; `None` for a miss and for a cached `None`.
+    ///
+    /// Ask for an `Option` to tell a cached `None` from a miss: `get::<Option<User>>` answers `Some(None)` for the
+    /// first and `None` for the second. [`lookup`](Self::lookup) says the same in words.
+    ///
+    /// # Errors
+    ///
+    /// An over-long key; what the backend raises. Undecodable bytes are a miss, unless the cache raises them.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let found = self.read(key, self.settings().sealing.schema, "get").await?;
+        Ok(found.into_option())
+    }
+
+    /// Reads what stands under `key`, and tells a value, a cached `None` and a miss apart, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn lookup<T: DeserializeOwned>(&self, key: &str) -> Result<Lookup<T>> {
+        self.read(key, self.settings().sealing.schema, "lookup").await
+    }
+
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        schema: u32,
+        operation: &'static str,
+    ) -> Result<Lookup<T>> {
+        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
+        let entry = self.backend().get(&physical).await.map_err(during(operation))?;
+        self.decode(&physical, entry.as_ref().map(crate::Entry::bytes), schema)
+            .map_err(during(operation))
+    }
+
+    /// The answer that a stored entry gives a reader.
+    pub(super) fn decode<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        entry: Option<&Bytes>,
+        schema: u32,
+    ) -> Result<Lookup<T>> {
+        let Some(entry) = entry else {
+            return Ok(Lookup::Miss);
+        };
+        match self.open(physical, entry, schema) {
+            Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
+            Ok(Opened::Marker) => Ok(Lookup::Miss),
+            Err(reason) => self.undecodable(reason).map(|()| Lookup::Miss),
+        }
+    }
+
+    pub(super) fn open<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        entry: &[u8],
+        schema: u32,
+    ) -> Result<Opened<T>, Undecodable> {
+        let core = &self.inner.core;
+        open(
+            &core.serializer,
+            &core.compressor,
+            core.settings.sealing.max_value_bytes,
+            schema,
+            physical,
+            entry,
+        )
+    }
+
+    /// Tells whether a value is cached under `key`, a cached `None` included, without reading it whole.
+    ///
+    /// Looks at the entry's header: a damaged value may exist here and be a miss to `get`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn exists(&self, key: &str) -> Result<bool> {
+        let life = self.peek(key, self.settings().sealing.schema, "exists").await?;
+        Ok(life != KeyTtl::Missing)
+    }
+
+    /// The remaining life of the value under `key`: [`KeyTtl::Missing`] where a `get` would miss.
+    ///
+    /// Looks at the entry's header alone, like [`exists`](Self::exists).
+    ///
+    /// ```
+    /// use larder::{Cache, KeyTtl, Ttl};
+    /// use larder_memory::MemoryBackend;
+    /// use std::time::Duration;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::with_clock(larder::ManualClock::new()));
+    /// cache.set("short", &1, "90s").await?;
+    /// cache.set("long", &1, Ttl::FOREVER).await?;
+    ///
+    /// assert_eq!(cache.ttl("short").await?, KeyTtl::Expires(Duration::from_secs(90)));
+    /// assert_eq!(cache.ttl("long").await?, KeyTtl::Persistent);
+    /// assert_eq!(cache.ttl("none").await?, KeyTtl::Missing);
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn ttl(&self, key: &str) -> Result<KeyTtl> {
+        self.peek(key, self.settings().sealing.schema, "ttl").await
+    }
+
+    /// The same as [`ttl`](Self::ttl), which has millisecond resolution already; Redis users know it by this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn pttl(&self, key: &str) -> Result<KeyTtl> {
+        self.ttl(key).await
+    }
+
+    pub(super) async fn peek(&self, key: &str, schema: u32, operation: &'static str) -> Result<KeyTtl> {
+        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
+        let head = self
+            .backend()
+            .head(&physical, HEAD_LEN)
+            .await
+            .map_err(during(operation))?;
+        let Some(head) = head else {
+            return Ok(KeyTtl::Missing);
+        };
+        let header = match parse(head.bytes()) {
+            Ok(Parsed::Marker) => return Ok(KeyTtl::Missing),
+            Ok(Parsed::Value(header)) => header.check(S::ID, C::ID, schema).map(|()| header),
+            Err(reason) => Err(reason),
+        };
+        match header {
+            Ok(header) => Ok(match (header.fresh_for(self.now()), head.ttl()) {
+                (None, physical) => physical,
+                (Some(Duration::ZERO), _) => KeyTtl::Missing,
+                (Some(fresh), KeyTtl::Expires(physical)) => KeyTtl::Expires(fresh.min(physical)),
+                (Some(fresh), _) => KeyTtl::Expires(fresh),
+            }),
+            Err(reason) => self
+                .undecodable(reason)
+                .map(|()| KeyTtl::Missing)
+                .map_err(during(operation)),
+        }
+    }
+}
+
+impl<B, S, C> Cache<B, S, C> {
+    /// An intact entry is a miss once its logical life is over.
+    pub(super) fn answer<T>(&self, value: Decoded<T>, header: &Header) -> Lookup<T> {
+        match value {
+            _ if header.fresh_for(self.now()) == Some(Duration::ZERO) => Lookup::Miss,
+            Decoded::Value(value) => Lookup::Hit(value),
+            Decoded::Absent => Lookup::Absent,
+        }
+    }
+
+    pub(super) fn undecodable(&self, reason: Undecodable) -> Result<()> {
+        self.inner.core.undecodable.fetch_add(1, Ordering::Relaxed);
+        match self.settings().on_undecodable {
+            OnUndecodable::Miss => Ok(()),
+            OnUndecodable::Raise => Err(reason.into_error()),
+        }
+    }
+}

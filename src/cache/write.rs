@@ -1,0 +1,162 @@
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Cache, during};
+use crate::{
+    backend::{CacheBackend, Condition, Outcome, SetOptions},
+    compressor::Compressor,
+    envelope::{KIND_MARKER, KIND_VALUE, Sealing, seal},
+    error::{Error, ErrorKind, Result},
+    serializer::Serializer,
+    ttl::Ttl,
+};
+
+/// How often a call that lost a race looks again before it says so. Each turn means that somebody else's write won.
+pub(super) const ATTEMPTS: usize = 32;
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Stores `value` under `key` for `ttl`, replacing whatever stands there.
+    ///
+    /// `ttl` is a text such as `"2h30m"`, seconds as an integer, a `Duration`, or a [`Ttl`]; the cache's jitter is
+    /// applied to it. Any load of this key that is under way is voided: what it fills is not stored.
+    ///
+    /// # Errors
+    ///
+    /// A malformed ttl, an over-long key or value: nothing is sent. What the backend raises; after a timeout the
+    /// write may or may not have been applied.
+    pub async fn set<T>(&self, key: &str, value: &T, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<()>
+    where
+        T: Serialize + ?Sized,
+    {
+        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "set")?;
+        self.put(write, "set").await
+    }
+
+    /// Stores `value` only where nothing is cached under `key`; answers whether it did.
+    ///
+    /// A cached `None` counts as cached, and so do bytes that this cache can not decode: they stay.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// assert!(cache.add("job:7", "worker-1", "5m").await?);
+    /// assert!(!cache.add("job:7", "worker-2", "5m").await?);
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub async fn add<T>(&self, key: &str, value: &T, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<bool>
+    where
+        T: Serialize + ?Sized,
+    {
+        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "add")?;
+        self.put_if_absent(write, "add").await
+    }
+
+    /// Stores `value` only where a value is cached under `key`; answers whether it did.
+    ///
+    /// A cached `None` counts as cached. Bytes that larder did not write stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub async fn replace<T>(&self, key: &str, value: &T, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<bool>
+    where
+        T: Serialize + ?Sized,
+    {
+        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "replace")?;
+        self.put_if_present(write, "replace").await
+    }
+
+    /// Does everything about a write that needs no backend, so that a bad one is refused before anything is sent.
+    pub(super) fn prepare<T>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        schema: u32,
+        operation: &'static str,
+    ) -> Result<Write>
+    where
+        T: Serialize + ?Sized,
+    {
+        let ttl = self.settings().ttl(ttl).map_err(during(operation))?;
+        self.prepare_for(key, value, ttl, schema).map_err(during(operation))
+    }
+
+    pub(super) fn prepare_for<T>(&self, key: &str, value: &T, ttl: Ttl, schema: u32) -> Result<Write>
+    where
+        T: Serialize + ?Sized,
+    {
+        let core = &self.inner.core;
+        let key = self.inner.keys.physical(key)?.into_owned();
+        let sealing = Sealing {
+            schema,
+            ..core.settings.sealing
+        };
+        let entry = seal(&core.serializer, &core.compressor, sealing, &key, value)?;
+        let options = SetOptions::new(core.settings.expiry(ttl));
+        Ok(Write { key, entry, options })
+    }
+
+    pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
+        self.put_on(&write, Condition::Always, operation).await.map(|_| ())
+    }
+
+    pub(super) async fn put_if_absent(&self, write: Write, operation: &'static str) -> Result<bool> {
+        let marker = Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER));
+        for _ in 0..ATTEMPTS {
+            if self.put_on(&write, Condition::IfAbsent, operation).await?.is_done() {
+                return Ok(true);
+            }
+            // Something stands there. A marker is nothing to the caller, so it may be replaced.
+            match self.put_on(&write, marker.clone(), operation).await? {
+                Outcome::Done => return Ok(true),
+                Outcome::Mismatch => return Ok(false),
+                Outcome::Missing => {}
+            }
+        }
+        Err(contended(operation))
+    }
+
+    pub(super) async fn put_if_present(&self, write: Write, operation: &'static str) -> Result<bool> {
+        let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
+        Ok(self.put_on(&write, value, operation).await?.is_done())
+    }
+
+    async fn put_on(&self, write: &Write, condition: Condition, operation: &'static str) -> Result<Outcome> {
+        let options = write.options.clone().with_condition(condition);
+        self.backend()
+            .set(&write.key, write.entry.clone(), options)
+            .await
+            .map_err(during(operation))
+    }
+}
+
+/// An entry ready to be sent.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) key: String,
+    pub(super) entry: Bytes,
+    pub(super) options: SetOptions,
+}
+
+#[cold]
+pub(super) fn contended(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Overloaded,
+        format!("the key changed {ATTEMPTS} times while the call looked at it; nothing was done"),
+    )
+    .with_operation(operation)
+}

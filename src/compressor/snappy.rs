@@ -1,0 +1,33 @@
+use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
+
+use super::{Compressor, Snappy, over_limit};
+use crate::error::{Error, Result};
+
+impl Compressor for Snappy {
+    const ID: u8 = 1;
+
+    fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let refuse =
+            |error: snap::Error| Error::codec(format!("snappy can not compress the value: {error}")).with_source(error);
+        let start = out.len();
+        out.resize(start + max_compress_len(input.len()), 0);
+        let written = Encoder::new().compress(input, &mut out[start..]).map_err(refuse)?;
+        out.truncate(start + written);
+        Ok(())
+    }
+
+    fn decompress(&self, input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()> {
+        let refuse = |error: snap::Error| {
+            Error::codec(format!("snappy can not decompress the value: {error}")).with_source(error)
+        };
+        let claimed = decompress_len(input).map_err(refuse)?;
+        if claimed > limit {
+            return Err(over_limit("snappy", claimed as u64, limit));
+        }
+        let start = out.len();
+        out.resize(start + claimed, 0);
+        let written = Decoder::new().decompress(input, &mut out[start..]).map_err(refuse)?;
+        out.truncate(start + written);
+        Ok(())
+    }
+}

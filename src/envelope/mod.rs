@@ -1,0 +1,11 @@
+//! The bytes around every stored value. `docs/format.md` is the reference for what is laid out here.
+
+mod header;
+mod open;
+mod seal;
+mod undecodable;
+
+pub(crate) use header::{HEAD_LEN, Header, KIND_MARKER, KIND_VALUE, Parsed, SHORT_LEN, parse};
+pub(crate) use open::{Opened, open};
+pub(crate) use seal::{Sealing, seal};
+pub(crate) use undecodable::Undecodable;

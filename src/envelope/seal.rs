@@ -1,0 +1,93 @@
+use std::cell::Cell;
+
+use bytes::Bytes;
+use serde::Serialize;
+use twox_hash::XxHash3_64;
+
+use super::header::{self, FLAG_NONE};
+use crate::{
+    compressor::Compressor,
+    error::{Error, Result},
+    serializer::{self, Serializer},
+};
+
+/// What a cache writes its entries with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealing {
+    /// Payloads of fewer bytes are stored as they are.
+    pub(crate) compress_from: usize,
+    /// The most bytes a serialized value may have.
+    pub(crate) max_value_bytes: usize,
+    pub(crate) schema: u32,
+}
+
+/// Encodes `value` and puts the envelope around it: one allocation of the exact size.
+pub(crate) fn seal<S, C, T>(serializer: &S, compressor: &C, with: Sealing, key: &str, value: &T) -> Result<Bytes>
+where
+    S: Serializer,
+    C: Compressor,
+    T: Serialize + ?Sized,
+{
+    let mut encoded = SCRATCH.take();
+    let mut compressed = PACKED.take();
+    encoded.clear();
+    let sealed = serializer::encode(serializer, value, &mut encoded).and_then(|none| {
+        if encoded.len() > with.max_value_bytes {
+            return Err(Error::invalid(format!(
+                "the value has {} bytes serialized; the cache's max_value_bytes is {}",
+                encoded.len(),
+                with.max_value_bytes
+            )));
+        }
+        let (mut flags, mut compressor_id) = (0, 0);
+        let mut payload = encoded.as_slice();
+        let depth;
+        if let Some(layers) = none {
+            flags = FLAG_NONE;
+            depth = [layers];
+            payload = &depth;
+        } else if C::ID != 0 && payload.len() >= with.compress_from {
+            compressed.clear();
+            // Bytes that can not be compressed are stored as they are: a cache that stores is what the caller wants.
+            if compressor.compress(payload, &mut compressed).is_ok() && compressed.len() < payload.len() {
+                compressor_id = C::ID;
+                payload = &compressed;
+            }
+        }
+        let mut entry = Vec::with_capacity(header::WRITTEN + payload.len());
+        header::write(&mut entry, rand::random(), flags, S::ID, compressor_id, with.schema);
+        let checksum = checksum(key, [&entry[..header::FIXED], &entry[header::FIXED..]], payload);
+        entry.extend_from_slice(&checksum.to_le_bytes());
+        entry.extend_from_slice(payload);
+        Ok(Bytes::from(entry))
+    });
+    keep(&SCRATCH, encoded);
+    keep(&PACKED, compressed);
+    sealed
+}
+
+/// The hash of everything that must not change under a reader: the key, the header without what a lease rewrites,
+/// and the payload, each seeding the next.
+pub(super) fn checksum(key: &str, header: [&[u8]; 2], payload: &[u8]) -> u64 {
+    let mut hash = XxHash3_64::oneshot(key.as_bytes());
+    for part in [header[0], header[1], payload] {
+        hash = XxHash3_64::oneshot_with_seed(hash, part);
+    }
+    hash
+}
+
+// Buffers that outlive a call, so that a write allocates only what it stores. They are taken out while in use: a
+// `Serialize` that itself writes to a cache finds an empty one and not a borrowed one.
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static PACKED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A thread keeps no more than this from one write to the next, however large a value was.
+const KEPT: usize = 256 * 1024;
+
+fn keep(slot: &'static std::thread::LocalKey<Cell<Vec<u8>>>, buffer: Vec<u8>) {
+    if buffer.capacity() <= KEPT {
+        slot.set(buffer);
+    }
+}

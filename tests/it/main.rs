@@ -1,0 +1,15 @@
+//! The core from outside, on the backends that need no server.
+
+mod backends;
+mod batches;
+mod codec_laws;
+mod damage;
+mod golden;
+mod input;
+mod keys;
+mod life;
+mod markers;
+mod none;
+mod round_trip;
+mod sample;
+mod single;
