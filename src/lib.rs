@@ -3,6 +3,8 @@
 
 mod backend;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 pub mod glob;
 mod ttl;
