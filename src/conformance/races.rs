@@ -16,7 +16,7 @@ use crate::{
     CacheBackend,
     Condition::{self, Always, IfPresent},
     Expiry, KeyTtl,
-    Outcome::{self, Done, Mismatch, Missing},
+    Outcome::{self, Mismatch, Missing},
     Result, SetItem, SetOptions,
 };
 
