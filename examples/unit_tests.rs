@@ -38,7 +38,9 @@ impl<B: CacheBackend> Quotes<B> {
 }
 
 fn main() -> Result<()> {
-    let cache = Cache::builder(larder_memory::MemoryBackend::new()).prefix("quotes").build()?;
+    let cache = Cache::builder(larder_memory::MemoryBackend::new())
+        .prefix("quotes")
+        .build()?;
     let quotes = Quotes {
         cache,
         exchange: |symbol| (symbol == "LRDR").then_some(4_200),
@@ -55,7 +57,7 @@ mod tests {
 
     use futures::executor::block_on;
     use larder::{ErrorKind, ManualClock};
-    use larder_memory::MemoryBackend;
+    use larder_memory::{MemoryBackend, Operation};
 
     use super::*;
 
@@ -74,10 +76,10 @@ mod tests {
         block_on(quotes.quote("LRDR")).unwrap();
         clock.advance(Duration::from_millis(4_999));
         block_on(quotes.quote("LRDR")).unwrap();
-        assert_eq!(backend.calls().set, 1);
+        assert_eq!(backend.calls().of(Operation::Set), 1);
         clock.advance(Duration::from_millis(1));
         block_on(quotes.quote("LRDR")).unwrap();
-        assert_eq!(backend.calls().set, 2);
+        assert_eq!(backend.calls().of(Operation::Set), 2);
     }
 
     #[test]
@@ -86,7 +88,7 @@ mod tests {
         let quotes = quotes(backend.clone());
         assert_eq!(block_on(quotes.quote("NONE")).unwrap(), None);
         assert_eq!(block_on(quotes.quote("NONE")).unwrap(), None);
-        assert_eq!(backend.calls().set, 1);
+        assert_eq!(backend.calls().of(Operation::Set), 1);
     }
 
     #[test]
@@ -94,7 +96,10 @@ mod tests {
         let backend = MemoryBackend::new();
         let quotes = quotes(backend.clone());
         backend.faults().fail_next(1, ErrorKind::Connection);
-        assert_eq!(block_on(quotes.quote("LRDR")).unwrap_err().kind(), ErrorKind::Connection);
+        assert_eq!(
+            block_on(quotes.quote("LRDR")).unwrap_err().kind(),
+            ErrorKind::Connection
+        );
         assert!(block_on(quotes.quote("LRDR")).unwrap().is_some());
     }
 }

@@ -1,10 +1,61 @@
-//! larder: typed values over Redis, a local map or memory.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Typed values over Redis, a local map or memory, with the backend, the serializer and the compressor chosen at
+//! compile time.
+//!
+//! ```
+//! use larder::{Cache, Lookup};
+//! use larder_memory::MemoryBackend;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct User {
+//!     name: String,
+//! }
+//!
+//! # futures::executor::block_on(async {
+//! let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").ttl_jitter(0.1).build()?;
+//!
+//! cache.set("user:1", &User { name: "Alice".into() }, "2h30m").await?;
+//! assert_eq!(cache.get("user:1").await?, Some(User { name: "Alice".into() }));
+//!
+//! cache.set("user:999", &None::<User>, 60).await?; // that there is no such user is worth caching too
+//! assert_eq!(cache.lookup::<User>("user:999").await?, Lookup::Absent);
+//! # Ok::<(), larder::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The parts
+//!
+//! - [`Cache`] is what a service holds: typed calls on one key, on many, and on patterns, under a prefix.
+//! - [`CacheBackend`] is the store beneath, a small trait whose contract is written down and tested. `larder-fred` is
+//!   Redis and Valkey, `larder-local` a bounded map in the process, `larder-memory` Redis in memory for unit tests.
+//!   One of your own is their equal.
+//! - [`Serializer`] and [`Compressor`] turn values into bytes: [`Postcard`], [`Json`], [`MessagePack`]; [`Snappy`],
+//!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
+//! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
+//! - [`Error`] is the one error, with a kind to act on.
+//!
+//! larder depends on no async runtime and on no Redis client: its futures run on any executor.
+//!
+//! # Features
+//!
+//! | Feature | Default | Enables | Cost |
+//! |---|---|---|---|
+//! | `postcard` | yes | the [`Postcard`] serializer | `postcard` |
+//! | `json` | no | the [`Json`] serializer | `serde_json` |
+//! | `messagepack` | no | the [`MessagePack`] serializer | `rmp-serde` |
+//! | `snappy` | yes | the [`Snappy`] compressor | `snap` |
+//! | `lz4` | no | the [`Lz4`] compressor | `lz4_flex` |
+//! | `zstd` | no | the [`Zstd`] compressor | `zstd`, which builds C |
+//! | `conformance` | no | [`conformance`](https://docs.rs/larder/latest/larder/conformance): the contract as a test suite | `futures-executor`, for tests alone |
+//!
+//! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
 mod backend;
 mod cache;
 mod clock;
 mod compressor;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod envelope;
 mod error;
 pub mod glob;

@@ -24,13 +24,7 @@ pub use self::{
     read::Lookup,
 };
 use self::{builder::Settings, keyspace::KeySpace};
-use crate::{
-    backend::CacheBackend,
-    clock::Clock,
-    compressor::Snappy,
-    error::Error,
-    serializer::Postcard,
-};
+use crate::{backend::CacheBackend, clock::Clock, compressor::Snappy, error::Error, serializer::Postcard};
 
 /// A typed cache over a backend `B`, with values encoded by a serializer `S` and a compressor `C`.
 ///

@@ -88,9 +88,22 @@ fn an_entry_of_another_serializer_compressor_or_schema_version_is_a_counted_miss
     block_on(writer.set("key", VALUE, 60)).unwrap();
     let entry = raw(&backend, "key");
 
-    is_a_counted_miss(&builder(&backend).schema_version(3).serializer(Json).build().unwrap(), "key");
-    is_a_counted_miss(&builder(&backend).schema_version(3).compressor(Lz4).build().unwrap(), "key");
-    is_a_counted_miss(&builder(&backend).schema_version(3).compressor(NoCompression).build().unwrap(), "key");
+    is_a_counted_miss(
+        &builder(&backend).schema_version(3).serializer(Json).build().unwrap(),
+        "key",
+    );
+    is_a_counted_miss(
+        &builder(&backend).schema_version(3).compressor(Lz4).build().unwrap(),
+        "key",
+    );
+    is_a_counted_miss(
+        &builder(&backend)
+            .schema_version(3)
+            .compressor(NoCompression)
+            .build()
+            .unwrap(),
+        "key",
+    );
     is_a_counted_miss(&builder(&backend).schema_version(4).build().unwrap(), "key");
     is_a_counted_miss(&builder(&backend).build().unwrap(), "key");
 
@@ -136,11 +149,23 @@ fn raise_answers_with_one_line_that_says_what_is_wrong() {
         entry[at] = byte;
         message(entry)
     };
-    assert_eq!(message(b"plain text".to_vec()), "get: the bytes under the key were not written by larder");
-    assert_eq!(with(2, 9), "get: the entry has format version 9, and this cache reads version 1");
+    assert_eq!(
+        message(b"plain text".to_vec()),
+        "get: the bytes under the key were not written by larder"
+    );
+    assert_eq!(
+        with(2, 9),
+        "get: the entry has format version 9, and this cache reads version 1"
+    );
     assert_eq!(with(12, 0x80), "get: the entry is cut off or its header makes no sense");
-    assert_eq!(with(13, 2), "get: the entry was written by serializer 2, and this cache has serializer 1");
-    assert_eq!(with(14, 200), "get: the entry was written by compressor 200, and this cache has compressor 1");
+    assert_eq!(
+        with(13, 2),
+        "get: the entry was written by serializer 2, and this cache has serializer 1"
+    );
+    assert_eq!(
+        with(14, 200),
+        "get: the entry was written by compressor 200, and this cache has compressor 1"
+    );
     assert_eq!(with(15, 7), "get: the entry has schema version 7, and this cache has 0");
     assert_eq!(
         with(entry.len() - 1, 0),
@@ -158,7 +183,13 @@ fn raise_answers_with_one_line_that_says_what_is_wrong() {
 fn a_value_that_decompresses_beyond_the_cap_is_a_miss_and_no_memory_is_set_aside() {
     fn bomb<C: Compressor + Copy>(compressor: C) {
         let backend = MemoryBackend::new();
-        let cache = |cap| builder(&backend).compressor(compressor).max_value_bytes(cap).build().unwrap();
+        let cache = |cap| {
+            builder(&backend)
+                .compressor(compressor)
+                .max_value_bytes(cap)
+                .build()
+                .unwrap()
+        };
         let value = "x".repeat(10_000);
         block_on(cache(1 << 20).set("key", &value, 60)).unwrap();
         assert!(raw(&backend, "key").len() < 1000);

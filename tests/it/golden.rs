@@ -38,7 +38,9 @@ fn user() -> User {
 
 /// The bytes of a golden file; where it is missing, writes it if asked to, and fails otherwise.
 fn golden(name: &str, now: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     if !path.exists() && env::var_os("LARDER_GOLDEN").is_some_and(|value| value == "write") {
         fs::write(&path, now()).unwrap();
     }
@@ -57,7 +59,11 @@ fn decodes_for_ever<S: Serializer + Copy, C: Compressor + Copy>(name: &str, seri
     };
     let written = |value: &dyn Fn(&Cache<_, S, C>)| {
         value(&cache());
-        block_on(world.backend.get("golden:user:1")).unwrap().unwrap().bytes().to_vec()
+        block_on(world.backend.get("golden:user:1"))
+            .unwrap()
+            .unwrap()
+            .bytes()
+            .to_vec()
     };
 
     let file = golden(&format!("v1-{name}-value.bin"), || {
@@ -97,7 +103,12 @@ fn by_hand(key: &str, lease: Option<(u64, u64, u32)>, times: Option<(u64, u64, u
     fixed.extend(0x1122_3344_5566_7788_u64.to_le_bytes());
     fixed.push(u8::from(lease.is_some()) << 1 | u8::from(times.is_some()) << 2);
     let block = |(first, second, third): (u64, u64, u32)| {
-        [first.to_le_bytes().as_slice(), &second.to_le_bytes(), &third.to_le_bytes()].concat()
+        [
+            first.to_le_bytes().as_slice(),
+            &second.to_le_bytes(),
+            &third.to_le_bytes(),
+        ]
+        .concat()
     };
     let mut rest = vec![1, 0];
     rest.extend(0_u32.to_le_bytes());
@@ -155,7 +166,11 @@ fn a_rewritten_lease_block_leaves_the_value_readable() {
 #[test]
 fn an_entry_past_its_logical_life_is_a_miss_and_not_undecodable() {
     let world = memory();
-    store(&world.backend, KEY, by_hand(KEY, None, Some((CREATED, CREATED + 60_000, 0)), &[5]));
+    store(
+        &world.backend,
+        KEY,
+        by_hand(KEY, None, Some((CREATED, CREATED + 60_000, 0)), &[5]),
+    );
     let cache = world.builder().build().unwrap();
     let expires = |seconds| KeyTtl::Expires(Duration::from_secs(seconds));
     assert_eq!(block_on(cache.ttl(KEY)).unwrap(), expires(60));

@@ -98,11 +98,17 @@ on_each_backend! {
 #[test]
 fn a_value_the_format_can_not_hold_is_a_codec_error_that_does_not_quote_it() {
     use std::collections::BTreeMap;
-    let cache = Cache::builder(MemoryBackend::new()).serializer(larder::Json).build().unwrap();
+    let cache = Cache::builder(MemoryBackend::new())
+        .serializer(larder::Json)
+        .build()
+        .unwrap();
     let value = BTreeMap::from([(vec!["secret"], 1)]);
     let error = block_on(cache.set("key", &value, 60)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Codec);
-    assert_eq!(error.to_string(), "set: json can not encode the value: key must be a string");
+    assert_eq!(
+        error.to_string(),
+        "set: json can not encode the value: key must be a string"
+    );
     assert!(!format!("{error:?}").contains("secret"));
     assert!(!block_on(cache.exists("key")).unwrap());
 }

@@ -14,7 +14,10 @@ type Three = Option<Two>;
 type Answers = (Lookup<i32>, Lookup<One>, Lookup<Two>, Lookup<Three>);
 
 fn answers<S: Serializer, T: Serialize>(serializer: S, written: &T) -> Answers {
-    let cache = Cache::builder(MemoryBackend::new()).serializer(serializer).build().unwrap();
+    let cache = Cache::builder(MemoryBackend::new())
+        .serializer(serializer)
+        .build()
+        .unwrap();
     block_on(cache.set("key", written, 60)).unwrap();
     let answers = (read(&cache), read(&cache), read(&cache), read(&cache));
     assert_eq!(cache.stats().undecodable, 0);
@@ -84,9 +87,15 @@ fn a_null_of_the_format_is_not_a_none() {
         Lookup::Hit(serde_json::Value::Null)
     );
     block_on(cache.set("key", &None::<serde_json::Value>, 60)).unwrap();
-    assert_eq!(block_on(cache.lookup::<serde_json::Value>("key")).unwrap(), Lookup::Absent);
+    assert_eq!(
+        block_on(cache.lookup::<serde_json::Value>("key")).unwrap(),
+        Lookup::Absent
+    );
     block_on(cache.set("key", &(), 60)).unwrap();
-    assert_eq!(block_on(cache.lookup::<Option<()>>("key")).unwrap(), Lookup::Hit(Some(())));
+    assert_eq!(
+        block_on(cache.lookup::<Option<()>>("key")).unwrap(),
+        Lookup::Hit(Some(()))
+    );
 }
 
 #[test]

@@ -62,10 +62,7 @@ pub(crate) fn sample() -> impl Strategy<Value = Sample> {
         prop::option::of(".{0,8}"),
     );
     (numbers, texts).prop_map(
-        |(
-            (small, large, signed, ratio, flag, letter),
-            (text, bytes, maybe, pair, shape, tags, wrapped),
-        )| Sample {
+        |((small, large, signed, ratio, flag, letter), (text, bytes, maybe, pair, shape, tags, wrapped))| Sample {
             small,
             large,
             signed,

@@ -3,7 +3,7 @@
 use larder::{Cache, KeyTtl, Lookup, Postcard, Snappy, Ttl};
 use serde::{Deserialize, Serialize};
 
-use crate::backends::{on_each_backend, World};
+use crate::backends::{World, on_each_backend};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -12,7 +12,10 @@ struct User {
 }
 
 fn alice() -> User {
-    User { id: 1, name: "Alice".into() }
+    User {
+        id: 1,
+        name: "Alice".into(),
+    }
 }
 
 on_each_backend! {
