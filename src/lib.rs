@@ -69,3 +69,8 @@ pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,7 +75,7 @@ on_each_backend! {
 
 on_each_backend! {
     async fn add_replace_and_delete_do_not_take_foreign_bytes_for_a_value(world) {
-        use larder::{CacheBackend, Expiry, SetOptions};
+        use larder::{Expiry, SetOptions};
         let cache = world.cache();
         let foreign = || world.backend.set("test:key", "foreign".into(), SetOptions::new(Expiry::Never));
         foreign().await.unwrap();
