@@ -2,7 +2,7 @@
 //!
 //! The rules are those of [`SCAN MATCH`](https://redis.io/docs/latest/commands/keys/): `?` is one byte, `*` any
 //! number of bytes, `[abc]`, `[a-z]` and `[^a]` one byte of a class, and `\` makes the next byte ordinary. A test
-//! holds [`matches`] against a real server on random patterns and keys.
+//! holds [`matches()`] against a real server on random patterns and keys.
 
 use std::borrow::Cow;
 

@@ -54,9 +54,8 @@ where
                 Ok(Lookup::Hit(value)) => {
                     found.insert(key, value);
                 }
-                Ok(Lookup::Absent | Lookup::Miss) => {}
                 Err(error) if nothing_answered || !is_partial(&error) => return Err(error),
-                Err(_) => {}
+                Ok(Lookup::Absent | Lookup::Miss) | Err(_) => {}
             }
         }
         Ok(found)
