@@ -1,0 +1,84 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::{
+    leader::{Leader, hand_over},
+    sync::Arc,
+    table::{Flight, Flights, Landing, Phase},
+};
+
+/// A call that waits for a flight another one leads. Resolves to its landing, or to the lead of it.
+#[derive(Debug)]
+pub(crate) struct Follower<'a> {
+    flights: &'a Flights,
+    flight: Arc<Flight>,
+    number: u64,
+    has_left: bool,
+}
+
+/// What a follower's wait came to.
+#[derive(Debug)]
+pub(crate) enum Arrival<'a> {
+    Landed(Landing),
+    /// The leader is gone, and this call leads in its place.
+    TakeOver(Leader<'a>),
+}
+
+impl<'a> Follower<'a> {
+    pub(super) fn new(flights: &'a Flights, flight: Arc<Flight>, number: u64) -> Self {
+        Self {
+            flights,
+            flight,
+            number,
+            has_left: false,
+        }
+    }
+
+    /// Takes the flight out of the table, so that this call and others like it can lead or share a newer one.
+    pub(crate) fn give_up(self) {
+        self.flights.remove(&self.flight);
+    }
+}
+
+impl<'a> Future for Follower<'a> {
+    type Output = Arrival<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arrival<'a>> {
+        let flight = Arc::clone(&self.flight);
+        let mut state = flight.state.lock();
+        let arrival = match &state.phase {
+            Phase::Led => {
+                state.waiting.wait(self.number, cx.waker());
+                return Poll::Pending;
+            }
+            Phase::Landed(landing) => Arrival::Landed(landing.clone()),
+            Phase::Vacant => {
+                state.phase = Phase::Led;
+                Arrival::TakeOver(Leader::new(self.flights, Arc::clone(&flight)))
+            }
+        };
+        state.waiting.remove(self.number);
+        self.has_left = true;
+        Poll::Ready(arrival)
+    }
+}
+
+impl Drop for Follower<'_> {
+    fn drop(&mut self) {
+        if self.has_left {
+            return;
+        }
+        let is_vacant = {
+            let mut state = self.flight.state.lock();
+            state.waiting.remove(self.number);
+            matches!(state.phase, Phase::Vacant)
+        };
+        // This may have been the one that was woken to take over.
+        if is_vacant {
+            hand_over(self.flights, &self.flight);
+        }
+    }
+}

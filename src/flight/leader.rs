@@ -1,0 +1,89 @@
+use super::{
+    sync::Arc,
+    table::{Fence, Flight, Flights, Landing, Phase},
+};
+
+/// The one call that runs the load of a flight. Dropping it hands the flight over, or ends it.
+#[derive(Debug)]
+pub(crate) struct Leader<'a> {
+    flights: &'a Flights,
+    flight: Arc<Flight>,
+    is_done: bool,
+}
+
+impl<'a> Leader<'a> {
+    pub(super) fn new(flights: &'a Flights, flight: Arc<Flight>) -> Self {
+        Self {
+            flights,
+            flight,
+            is_done: false,
+        }
+    }
+
+    pub(super) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    /// The fence that the flight fills against; one that took over finds its predecessor's.
+    pub(crate) fn fence(&self) -> Option<Fence> {
+        self.flight.state.lock().fence.clone()
+    }
+
+    /// Remembers the fence, so that calls that see it standing may share the flight.
+    pub(crate) fn place(&self, fence: Fence) {
+        self.flight.state.lock().fence = Some(fence);
+    }
+
+    /// Says that the load begins now. Calls made later share it only if they see its fence.
+    pub(crate) fn begin(&self) {
+        let load = self.flights.begin();
+        self.flight.state.lock().load = Some(load);
+    }
+
+    /// Tells whether an invalidation in this process has forbidden to store what is loaded.
+    pub(crate) fn is_voided(&self) -> bool {
+        self.flight.state.lock().voided
+    }
+
+    /// Gives every follower the outcome. The flight stays in the table until the leader is dropped.
+    pub(crate) fn land(&mut self, landing: Landing) {
+        let wakers = {
+            let mut state = self.flight.state.lock();
+            state.phase = Phase::Landed(landing);
+            state.waiting.take_all()
+        };
+        self.is_done = true;
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        if self.is_done {
+            self.flights.remove(&self.flight);
+        } else {
+            hand_over(self.flights, &self.flight);
+        }
+    }
+}
+
+/// Wakes one follower to take over a flight that has no leader; where nobody waits, the flight is over.
+pub(super) fn hand_over(flights: &Flights, flight: &Arc<Flight>) {
+    // The table first, as everywhere, and held throughout: nobody boards between the look and the removal.
+    let mut table = flights.table.lock();
+    let mut state = flight.state.lock();
+    if state.waiting.is_empty() {
+        state.phase = Phase::Landed(Landing::Nothing);
+        if table.get(&flight.key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
+            table.remove(&flight.key);
+        }
+        return;
+    }
+    state.phase = Phase::Vacant;
+    let first = state.waiting.first();
+    drop(state);
+    drop(table);
+    if let Some(waker) = first {
+        waker.wake();
+    }
+}

@@ -1,0 +1,35 @@
+//! The locks of this module, or loom's in their place under `--cfg larder_loom`.
+
+#[cfg(larder_loom)]
+mod under {
+    pub(crate) use loom::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    /// `loom::sync::Mutex` with the face of `parking_lot::Mutex`.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(not(larder_loom))]
+mod under {
+    pub(crate) use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    pub(crate) use parking_lot::Mutex;
+}
+
+pub(super) use under::{Arc, AtomicU64, Mutex, Ordering};

@@ -1,0 +1,249 @@
+use std::{any::Any, collections::HashMap, fmt, task::Waker};
+
+use bytes::Bytes;
+
+use super::{
+    follower::Follower,
+    leader::Leader,
+    loading,
+    sync::{Arc, AtomicU64, Mutex, Ordering},
+};
+
+/// Every flight under way in one cache, by physical key.
+#[derive(Default)]
+pub(crate) struct Flights {
+    pub(super) table: Mutex<HashMap<Box<str>, Arc<Flight>>>,
+    /// How many loads have begun; orders calls and loads.
+    begun: AtomicU64,
+}
+
+/// When a call began, in loads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticket(u64);
+
+/// What a load fills against, and how to give it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fence {
+    /// The first bytes of what must still stand under the key for the fill to be stored.
+    pub(crate) short: Bytes,
+    /// The first bytes of the marker that this process placed; `None` where somebody else did.
+    pub(crate) placed: Option<Bytes>,
+}
+
+/// What a call saw under its key before it asked for a flight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sight<'a> {
+    /// Nothing that a fence could be.
+    Nothing,
+    /// A marker, or a value that is being refreshed, that begins with these bytes.
+    Fence(&'a [u8]),
+    /// It could not see: nothing can have been invalidated through a backend that is away, and in this process an
+    /// invalidation takes the flight out of the table.
+    Blind,
+}
+
+/// How a flight ended, for everybody on it.
+#[derive(Clone)]
+pub(crate) enum Landing {
+    /// The entry, sealed for the key, and whether it was loaded or found.
+    Entry { bytes: Bytes, loaded: bool },
+    /// The loader's error, whatever its type.
+    Failed(Arc<dyn Any + Send + Sync>),
+    Panicked,
+    /// Nothing that can be shared: each follower is on its own.
+    Nothing,
+}
+
+/// What a call is on a flight.
+pub(crate) enum Boarding<'a> {
+    Leader(Leader<'a>),
+    Follower(Follower<'a>),
+    /// The call was made by the very load it would wait for.
+    Reentrant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(super) key: Box<str>,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// The number of the load under way; `None` while none has begun.
+    pub(super) load: Option<u64>,
+    pub(super) fence: Option<Fence>,
+    /// Set by an invalidation in this process: what is loaded must not be stored.
+    pub(super) voided: bool,
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Led,
+    /// The leader is gone and a follower has been woken to take over.
+    Vacant,
+    Landed(Landing),
+}
+
+/// The followers that wait, by number.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    wakers: Vec<(u64, Option<Waker>)>,
+    next: u64,
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.wakers.push((number, None));
+        number
+    }
+
+    pub(super) fn wait(&mut self, number: u64, waker: &Waker) {
+        // Numbers are given in order and never moved, so the list is sorted.
+        if let Ok(at) = self.wakers.binary_search_by_key(&number, |(number, _)| *number) {
+            match &mut self.wakers[at].1 {
+                Some(old) if old.will_wake(waker) => {}
+                slot => *slot = Some(waker.clone()),
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, number: u64) {
+        if let Ok(at) = self.wakers.binary_search_by_key(&number, |(number, _)| *number) {
+            self.wakers.remove(at);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// The waker of the follower that has waited longest.
+    pub(super) fn first(&self) -> Option<Waker> {
+        self.wakers.first().and_then(|(_, waker)| waker.clone())
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Waker> {
+        self.wakers.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+    }
+}
+
+impl Flights {
+    /// The moment of now; to be taken before the call reads anything.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.begun.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Boards the flight of `key` where the sharing rule allows it, else leads a new one.
+    pub(crate) fn board<'a>(&'a self, key: &str, ticket: Ticket, sight: Sight<'_>) -> Boarding<'a> {
+        let mut table = self.table.lock();
+        if let Some(flight) = table.get(key) {
+            if loading::is_loading(flight) {
+                return Boarding::Reentrant;
+            }
+            let mut state = flight.state.lock();
+            if state.may_be_shared(ticket, sight) {
+                let number = state.waiting.add();
+                drop(state);
+                return Boarding::Follower(Follower::new(self, Arc::clone(flight), number));
+            }
+        }
+        Boarding::Leader(self.lead(&mut table, key))
+    }
+
+    /// Leads a new flight of `key`, unless there is one; for refreshes that nobody has to wait for.
+    pub(crate) fn lead_if_none<'a>(&'a self, key: &str) -> Option<Leader<'a>> {
+        let mut table = self.table.lock();
+        if table.contains_key(key) {
+            return None;
+        }
+        Some(self.lead(&mut table, key))
+    }
+
+    fn lead<'a>(&'a self, table: &mut HashMap<Box<str>, Arc<Flight>>, key: &str) -> Leader<'a> {
+        let flight = Arc::new(Flight {
+            key: key.into(),
+            state: Mutex::new(State {
+                phase: Phase::Led,
+                load: None,
+                fence: None,
+                voided: false,
+                waiting: Waiting::default(),
+            }),
+        });
+        table.insert(key.into(), Arc::clone(&flight));
+        Leader::new(self, flight)
+    }
+
+    /// Takes the flight of `key` out of the table, so that no later call shares it, and keeps it from storing.
+    pub(crate) fn void(&self, key: &str) {
+        let mut table = self.table.lock();
+        if let Some(flight) = table.remove(key) {
+            flight.state.lock().voided = true;
+        }
+    }
+
+    /// [`void`](Self::void) for every key that `matches`.
+    pub(crate) fn void_matching(&self, matches: impl Fn(&str) -> bool) {
+        let mut table = self.table.lock();
+        table.retain(|key, flight| {
+            let keep = !matches(key);
+            if !keep {
+                flight.state.lock().voided = true;
+            }
+            keep
+        });
+    }
+
+    /// Takes this very flight out of the table, if it is still there.
+    pub(super) fn remove(&self, flight: &Arc<Flight>) {
+        let mut table = self.table.lock();
+        if table.get(&flight.key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
+            table.remove(&flight.key);
+        }
+    }
+
+    /// How many flights are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.table.lock().len()
+    }
+}
+
+impl State {
+    fn may_be_shared(&self, ticket: Ticket, sight: Sight<'_>) -> bool {
+        let Some(load) = self.load else {
+            return true;
+        };
+        load > ticket.0
+            || match sight {
+                Sight::Nothing => false,
+                Sight::Fence(seen) => self.fence.as_ref().is_some_and(|fence| fence.short == seen),
+                Sight::Blind => true,
+            }
+    }
+}
+
+impl fmt::Debug for Flights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights").field("under_way", &self.len()).finish()
+    }
+}
+
+impl fmt::Debug for Landing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Entry { .. } => "Entry",
+            Self::Failed(_) => "Failed",
+            Self::Panicked => "Panicked",
+            Self::Nothing => "Nothing",
+        })
+    }
+}
