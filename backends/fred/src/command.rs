@@ -1,0 +1,115 @@
+//! What every command goes through: the bound on commands in flight, the deadline, and the watch on the connection.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use fred::{
+    clients::{Client, WithOptions},
+    error::{Error as FredError, ErrorKind as FredKind},
+    interfaces::ClientLike,
+};
+use larder::{Error, ErrorKind, Result};
+
+use crate::{error, link::Link};
+
+/// How long a connection may leave every command unanswered before it is replaced, at the least.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Places in flight, given back when dropped.
+pub(crate) struct Permit<'a> {
+    in_flight: &'a AtomicUsize,
+    commands: usize,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(self.commands, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    /// Takes places for `commands`, all or none.
+    ///
+    /// A batch larger than the limit is let in while there is room at all: refused, it could never run.
+    pub(crate) fn admit(&self, commands: usize) -> Result<Permit<'_>> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Connection, "the connection manager was closed"));
+        }
+        let before = self.in_flight.fetch_add(commands, Ordering::Relaxed);
+        let permit = Permit {
+            in_flight: &self.in_flight,
+            commands,
+        };
+        if before >= self.max_in_flight {
+            return Err(Error::new(
+                ErrorKind::Overloaded,
+                format!(
+                    "{} commands are in flight, as many as RedisConfig::with_max_in_flight allows",
+                    self.max_in_flight
+                ),
+            ));
+        }
+        Ok(permit)
+    }
+
+    /// A client whose commands have the deadline on them.
+    pub(crate) fn bounded(&self) -> WithOptions<Client> {
+        self.client.with_options(&self.options)
+    }
+
+    /// Waits for a command that reads.
+    pub(crate) async fn read<T>(&self, command: impl Future<Output = Result<T, FredError>>) -> Result<T> {
+        let answer = command.await;
+        self.watch(&answer);
+        answer.map_err(|failure| error::convert(&failure, &self.context(false)))
+    }
+
+    /// Waits for a command that writes, whose outcome is unknown when it times out.
+    pub(crate) async fn write<T>(&self, command: impl Future<Output = Result<T, FredError>>) -> Result<T> {
+        let answer = command.await;
+        self.watch(&answer);
+        answer.map_err(|failure| error::convert(&failure, &self.context(true)))
+    }
+
+    /// Replaces the connection after a second in which commands timed out and none was answered.
+    pub(crate) fn watch<T>(&self, answer: &Result<T, FredError>) {
+        match answer {
+            Err(failure) if *failure.kind() == FredKind::Timeout => self.note_silence(),
+            _ => {
+                if self.silent_since.load(Ordering::Relaxed) != 0 {
+                    self.silent_since.store(0, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn note_silence(&self) {
+        let now = millis(self.origin.elapsed());
+        // The command began a deadline ago; 0 means that nothing is wrong.
+        let began = now.saturating_sub(millis(self.deadline)).max(1);
+        let since = match self
+            .silent_since
+            .compare_exchange(0, began, Ordering::Relaxed, Ordering::Relaxed)
+        {
+            Ok(_) => began,
+            Err(since) => since,
+        };
+        let allowed = millis(SILENCE.max(self.deadline * 2));
+        if now.saturating_sub(since) >= allowed
+            && self
+                .silent_since
+                .compare_exchange(since, 0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            self.replace_connection();
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
