@@ -219,7 +219,16 @@ impl RedisServer {
         let log = self.log();
         let dir = self.dir.as_ref().expect("the directory lives as long as the server");
         let port = self.port.to_string();
-        let fixed = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let fixed = [
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
         let args: Vec<String> = fixed
             .iter()
             .map(|&arg| arg.to_owned())

@@ -61,21 +61,34 @@ impl Link {
     }
 
     /// Waits for a command that reads.
-    pub(crate) async fn read<T>(&self, command: impl Future<Output = Result<T, FredError>>) -> Result<T> {
-        let answer = command.await;
-        self.watch(&answer);
-        answer.map_err(|failure| error::convert(&failure, &self.context(false)))
+    ///
+    /// fred's futures are 7 KiB each; boxed here, they are neither copied from future to future nor part of the
+    /// caller's.
+    pub(crate) fn read<'a, T: 'a>(
+        &'a self,
+        command: impl Future<Output = Result<T, FredError>> + Send + 'a,
+    ) -> impl Future<Output = Result<T>> + Send + 'a {
+        let command = Box::pin(command);
+        async move { self.judge(command.await, false) }
     }
 
     /// Waits for a command that writes, whose outcome is unknown when it times out.
-    pub(crate) async fn write<T>(&self, command: impl Future<Output = Result<T, FredError>>) -> Result<T> {
-        let answer = command.await;
+    pub(crate) fn write<'a, T: 'a>(
+        &'a self,
+        command: impl Future<Output = Result<T, FredError>> + Send + 'a,
+    ) -> impl Future<Output = Result<T>> + Send + 'a {
+        let command = Box::pin(command);
+        async move { self.judge(command.await, true) }
+    }
+
+    /// Takes note of what an answer says of the connection, and converts its error.
+    pub(crate) fn judge<T>(&self, answer: Result<T, FredError>, writes: bool) -> Result<T> {
         self.watch(&answer);
-        answer.map_err(|failure| error::convert(&failure, &self.context(true)))
+        answer.map_err(|failure| error::convert(&failure, &self.context(writes)))
     }
 
     /// Replaces the connection after a second in which commands timed out and none was answered.
-    pub(crate) fn watch<T>(&self, answer: &Result<T, FredError>) {
+    fn watch<T>(&self, answer: &Result<T, FredError>) {
         match answer {
             Err(failure) if *failure.kind() == FredKind::Timeout => self.note_silence(),
             _ => {

@@ -148,7 +148,10 @@ impl RedisConfig {
             return invalid(format!("deadline {:?}: no command can meet it", self.deadline));
         }
         if self.connect_timeout.is_zero() {
-            return invalid(format!("connect timeout {:?}: nothing can meet it", self.connect_timeout));
+            return invalid(format!(
+                "connect timeout {:?}: nothing can meet it",
+                self.connect_timeout
+            ));
         }
         if self.max_in_flight == 0 {
             return invalid("max_in_flight 0: no command could ever be sent".to_owned());

@@ -110,7 +110,10 @@ pub(crate) fn printable(details: &str) -> Cow<'_, str> {
         None => details,
     };
     // `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }` says it once inside.
-    let details = match details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"')) {
+    let details = match details
+        .split_once("message: \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+    {
         Some((message, _)) => message,
         None => details,
     };
@@ -141,13 +144,33 @@ mod tests {
         for (fred, details, expected) in [
             (FredKind::IO, "Connection closed.", ErrorKind::Connection),
             (FredKind::Canceled, "Canceled.", ErrorKind::Connection),
-            (FredKind::Unknown, "Failed to send command to router.", ErrorKind::Connection),
+            (
+                FredKind::Unknown,
+                "Failed to send command to router.",
+                ErrorKind::Connection,
+            ),
             (FredKind::Unknown, "channel closed", ErrorKind::Connection),
-            (FredKind::Unknown, "LOADING Redis is loading the dataset in memory", ErrorKind::Connection),
-            (FredKind::Cluster, "CLUSTERDOWN Hash slot not served", ErrorKind::Connection),
-            (FredKind::Cluster, "Missing server for hash slot 7", ErrorKind::Connection),
+            (
+                FredKind::Unknown,
+                "LOADING Redis is loading the dataset in memory",
+                ErrorKind::Connection,
+            ),
+            (
+                FredKind::Cluster,
+                "CLUSTERDOWN Hash slot not served",
+                ErrorKind::Connection,
+            ),
+            (
+                FredKind::Cluster,
+                "Missing server for hash slot 7",
+                ErrorKind::Connection,
+            ),
             (FredKind::Timeout, "Request timed out.", ErrorKind::Timeout),
-            (FredKind::Backpressure, "Max in-flight commands reached.", ErrorKind::Overloaded),
+            (
+                FredKind::Backpressure,
+                "Max in-flight commands reached.",
+                ErrorKind::Overloaded,
+            ),
             (FredKind::Unknown, "OOM command not allowed", ErrorKind::Server),
             (FredKind::Unknown, "READONLY You can't write", ErrorKind::Server),
             (FredKind::Unknown, "NOPERM no permissions", ErrorKind::Server),
@@ -198,7 +221,11 @@ mod tests {
             (FredKind::Unknown, "ERR DB index is out of range", true),
             (FredKind::Unknown, "ERR max number of clients reached", false),
             (FredKind::Unknown, "LOADING Redis is loading", false),
-            (FredKind::IO, "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }", true),
+            (
+                FredKind::IO,
+                "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }",
+                true,
+            ),
             (FredKind::IO, "Connection refused", false),
             (FredKind::Timeout, "Request timed out.", false),
         ] {

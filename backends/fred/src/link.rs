@@ -155,14 +155,15 @@ impl Link {
             return;
         };
         // QUIT lets answers arrive that are under way; the task then ends by itself. The abort is for a server that
-        // does not answer, and does nothing to a task that has ended.
-        let _ = timeout(self.deadline, async {
+        // does not answer.
+        let ended = timeout(self.deadline, async {
             let _ = self.client.with_options(&self.options).quit().await;
             let _ = (&mut task.0).await;
-        })
-        .await;
-        task.0.abort();
-        let _ = (&mut task.0).await;
+        });
+        if ended.await.is_err() {
+            task.0.abort();
+            let _ = (&mut task.0).await;
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -181,7 +181,8 @@ impl ConnectionManager {
         link.driver
             .enter(async {
                 let _permit = link.admit(1)?;
-                link.read(link.bounded().ping::<()>(None)).await
+                let client = link.bounded();
+                link.read(client.ping::<()>(None)).await
             })
             .await
             .map_err(|error| error.with_operation("ping"))

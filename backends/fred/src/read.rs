@@ -26,9 +26,16 @@ const KEYS_PER_MGET: usize = 1024;
 impl Link {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let _permit = self.admit(1)?;
-        let answer = self.bounded().get::<Option<Bytes>, _>(Key::from(key)).await;
-        let found = self.wrong_type_as_missing(answer, None).await?;
-        Ok(found.map(|bytes| Entry::new(if bytes.len() < KEEP_SLICE { copied(&bytes) } else { bytes })))
+        let client = self.bounded();
+        let answer = Box::pin(client.get::<Option<Bytes>, _>(Key::from(key))).await;
+        let found = self.wrong_type_as_missing(answer, None)?;
+        Ok(found.map(|bytes| {
+            Entry::new(if bytes.len() < KEEP_SLICE {
+                copied(&bytes)
+            } else {
+                bytes
+            })
+        }))
     }
 
     pub(crate) async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
@@ -80,7 +87,8 @@ impl Link {
 
     async fn get_group(&self, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
         let asked: Vec<Key> = group.iter().map(|&place| Key::from(keys[place])).collect();
-        let found: Vec<Option<Bytes>> = self.read(self.bounded().mget(asked)).await?;
+        let client = self.bounded();
+        let found: Vec<Option<Bytes>> = self.read(client.mget(asked)).await?;
         if found.len() == group.len() {
             Ok(found)
         } else {
@@ -95,7 +103,7 @@ impl Link {
         let answer = script::HEAD
             .run(&client, key, vec![Value::Integer(last)], Sending::ByHash)
             .await;
-        match self.wrong_type_as_missing(answer, Value::Null).await? {
+        match self.wrong_type_as_missing(answer, Value::Null)? {
             Value::Null => Ok(None),
             Value::Array(parts) => match parts.as_slice() {
                 [bytes, Value::Integer(len), Value::Integer(millis)] => {
@@ -114,15 +122,15 @@ impl Link {
         }
     }
 
-    /// Waits for nothing more, but treats WRONGTYPE as `missing`, and counts it.
-    async fn wrong_type_as_missing<T>(&self, answer: Result<T, FredError>, missing: T) -> Result<T> {
+    /// Judges an answer, WRONGTYPE as `missing`, which is counted.
+    fn wrong_type_as_missing<T>(&self, answer: Result<T, FredError>, missing: T) -> Result<T> {
         if let Err(error) = &answer
             && error.details().starts_with("WRONGTYPE")
         {
             self.wrong_types.fetch_add(1, Ordering::Relaxed);
             return Ok(missing);
         }
-        self.read(std::future::ready(answer)).await
+        self.judge(answer, false)
     }
 }
 
@@ -139,5 +147,8 @@ fn copied(bytes: &Bytes) -> Bytes {
 }
 
 pub(crate) fn unexpected(what: &str) -> Error {
-    Error::new(ErrorKind::Server, format!("the server's answer is not understood: {what}"))
+    Error::new(
+        ErrorKind::Server,
+        format!("the server's answer is not understood: {what}"),
+    )
 }

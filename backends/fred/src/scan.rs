@@ -59,7 +59,10 @@ impl Link {
             Some(state) => Ok(state.unique_primary_nodes().into_iter().map(Some).collect()),
             None => Err(Error::new(
                 ErrorKind::Connection,
-                format!("not connected to {}: the nodes of the cluster are not known yet", self.servers()),
+                format!(
+                    "not connected to {}: the nodes of the cluster are not known yet",
+                    self.servers()
+                ),
             )),
         }
     }

@@ -102,11 +102,11 @@ impl Script {
     ) -> Result<Value, FredError> {
         if sending == Sending::ByHash {
             let hash = self.hash.get_or_init(|| fred::util::sha1_hash(self.source));
-            match client.evalsha(hash.as_str(), Key::from(key), args.clone()).await {
+            match Box::pin(client.evalsha(hash.as_str(), Key::from(key), args.clone())).await {
                 Err(error) if error.details().starts_with("NOSCRIPT") => {}
                 answer => return answer,
             }
         }
-        client.eval(self.source, Key::from(key), args).await
+        Box::pin(client.eval(self.source, Key::from(key), args)).await
     }
 }

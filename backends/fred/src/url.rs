@@ -147,7 +147,11 @@ mod tests {
     #[cfg(feature = "rustls")]
     #[test]
     fn tls_schemes_turn_tls_on() {
-        for url in ["rediss://localhost", "valkeys://localhost", "rediss-cluster://localhost:7000"] {
+        for url in [
+            "rediss://localhost",
+            "valkeys://localhost",
+            "rediss-cluster://localhost:7000",
+        ] {
             assert!(parse(url).unwrap().uses_tls(), "{url}");
         }
     }

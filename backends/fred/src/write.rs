@@ -27,7 +27,11 @@ impl Link {
 
     pub(crate) async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
         // A script the server does not know yet is sent again, behind writes to the same key that came after it.
-        let sending = if has_twins(&items) { Sending::BySource } else { Sending::ByHash };
+        let sending = if has_twins(&items) {
+            Sending::BySource
+        } else {
+            Sending::ByHash
+        };
         self.batch(items, |item| self.set_one_of(item, sending)).await
     }
 
@@ -69,7 +73,11 @@ impl Link {
         let answer: Value = self
             .write(client.set(Key::from(key), value, expiration, condition, false))
             .await?;
-        Ok(if answer.is_null() { Outcome::Mismatch } else { Outcome::Done })
+        Ok(if answer.is_null() {
+            Outcome::Mismatch
+        } else {
+            Outcome::Done
+        })
     }
 
     pub(crate) async fn delete(&self, key: &str, condition: Condition) -> Result<Outcome> {
@@ -87,7 +95,8 @@ impl Link {
     }
 
     async fn unlink(&self, key: &str) -> Result<Outcome> {
-        let removed: i64 = self.write(self.bounded().unlink(Key::from(key))).await?;
+        let client = self.bounded();
+        let removed: i64 = self.write(client.unlink(Key::from(key))).await?;
         Ok(if removed == 0 { Outcome::Missing } else { Outcome::Done })
     }
 
@@ -96,9 +105,8 @@ impl Link {
         let millis = millis(after)?;
         let _permit = self.admit(1)?;
         if condition == Condition::Always {
-            let given: i64 = self
-                .write(self.bounded().pexpire(Key::from(key), millis, None))
-                .await?;
+            let client = self.bounded();
+            let given: i64 = self.write(client.pexpire(Key::from(key), millis, None)).await?;
             return Ok(if given == 0 { Outcome::Missing } else { Outcome::Done });
         }
         let args = vec![Value::Bytes(prefix(condition)?), Value::Integer(millis)];

@@ -57,7 +57,7 @@ fn the_documented_rights_suffice_for_every_call() {
             assert_eq!(error.kind(), larder::ErrorKind::Server);
             assert!(error.message().starts_with("NOPERM"), "{error}");
         });
-        // Each right is needed for something above.
+        // The second round teaches the scripts again, as another user may not have left them.
         server.command::<()>(&["SCRIPT", "FLUSH"]);
     }
 }

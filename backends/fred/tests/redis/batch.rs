@@ -9,7 +9,7 @@ use crate::support::{bytes, forever, in_both_protocols, minutes, starts_with};
 
 #[test]
 fn empty_batches_answer_nothing_and_ask_nothing() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         let asked = || server.command::<String>(&["INFO", "commandstats"]);
         server.command::<()>(&["CONFIG", "RESETSTAT"]);
         assert!(backend.get_many(&[]).await.is_empty());
@@ -23,7 +23,7 @@ fn empty_batches_answer_nothing_and_ask_nothing() {
 
 #[test]
 fn answers_come_in_the_order_of_the_keys() {
-    in_both_protocols(|_server, backend| async move {
+    in_both_protocols(async |_server, backend| {
         let items = (0..3_000).map(|i| SetItem::new(format!("k{i}"), i.to_string(), minutes(1)));
         let written = backend.set_many(items.collect()).await;
         assert!(written.iter().all(|answer| *answer.as_ref().unwrap() == Outcome::Done));
@@ -45,7 +45,7 @@ fn answers_come_in_the_order_of_the_keys() {
 
 #[test]
 fn of_two_items_with_one_key_the_later_wins() {
-    in_both_protocols(|_server, backend| async move {
+    in_both_protocols(async |_server, backend| {
         for round in 0..20 {
             let items = (0..500).map(|i| SetItem::new("k", format!("{round}:{i}"), forever()));
             backend.set_many(items.collect()).await;
@@ -56,7 +56,7 @@ fn of_two_items_with_one_key_the_later_wins() {
 
 #[test]
 fn the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         backend.set("k", Bytes::from_static(b"old"), forever()).await.unwrap();
         server.command::<()>(&["SCRIPT", "FLUSH"]);
         let items = vec![
@@ -74,7 +74,7 @@ fn the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know
 
 #[test]
 fn each_item_has_its_own_options_and_its_own_answer() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         let items = vec![
             SetItem::new("a", "1", minutes(10)),

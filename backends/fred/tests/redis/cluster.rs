@@ -54,7 +54,9 @@ fn batches_and_scans_reach_every_node() {
         block_on(async {
             let backend = cluster.backend(resp3).await;
             let mut names: Vec<String> = (0..300).map(|i| format!("k{i}")).collect();
-            let items = names.iter().map(|name| SetItem::new(name.clone(), name.clone(), forever()));
+            let items = names
+                .iter()
+                .map(|name| SetItem::new(name.clone(), name.clone(), forever()));
             for written in backend.set_many(items.collect()).await {
                 assert_eq!(written.unwrap(), Outcome::Done);
             }
@@ -86,7 +88,10 @@ fn scripts_are_taught_to_the_node_that_holds_the_key() {
         for key in ["a", "b", "c", "d", "e", "f"] {
             backend.set(key, Bytes::from_static(b"old"), forever()).await.unwrap();
             let kept = SetOptions::new(Expiry::Keep).with_condition(starts_with("ol"));
-            assert_eq!(backend.set(key, Bytes::from_static(b"new"), kept).await.unwrap(), Outcome::Done);
+            assert_eq!(
+                backend.set(key, Bytes::from_static(b"new"), kept).await.unwrap(),
+                Outcome::Done
+            );
             assert_eq!(backend.head(key, 1).await.unwrap().unwrap().bytes(), "n");
         }
     });
@@ -105,7 +110,10 @@ fn a_cluster_that_lost_a_node_fails_bounded() {
         let answers = backend.get_many(&keys).await;
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         for error in answers.into_iter().filter_map(Result::err) {
-            assert!(matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout),
+                "{error}"
+            );
         }
     });
 }

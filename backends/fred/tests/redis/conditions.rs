@@ -12,7 +12,7 @@ const OTHER: Bytes = Bytes::from_static(b"other");
 
 #[test]
 fn set_writes_under_the_condition_alone() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         let set = |key, value, condition| backend.set(key, value, minutes(1).with_condition(condition));
 
         assert_eq!(set("a", VALUE, Condition::IfPresent).await.unwrap(), Outcome::Missing);
@@ -20,7 +20,10 @@ fn set_writes_under_the_condition_alone() {
         assert_eq!(set("a", VALUE, Condition::IfAbsent).await.unwrap(), Outcome::Done);
         assert_eq!(set("a", OTHER, Condition::IfAbsent).await.unwrap(), Outcome::Mismatch);
         assert_eq!(set("a", OTHER, starts_with("vax")).await.unwrap(), Outcome::Mismatch);
-        assert_eq!(set("a", OTHER, starts_with("valuevalue")).await.unwrap(), Outcome::Mismatch);
+        assert_eq!(
+            set("a", OTHER, starts_with("valuevalue")).await.unwrap(),
+            Outcome::Mismatch
+        );
         assert_eq!(bytes(backend.get("a").await).unwrap(), VALUE);
         assert_eq!(set("a", OTHER, starts_with("value")).await.unwrap(), Outcome::Done);
         assert_eq!(bytes(backend.get("a").await).unwrap(), OTHER);
@@ -36,7 +39,7 @@ fn set_writes_under_the_condition_alone() {
 
 #[test]
 fn set_gives_takes_and_keeps_lives() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         let keep = || SetOptions::new(Expiry::Keep);
         let left = || server.command::<i64>(&["PTTL", "a"]);
 
@@ -69,7 +72,7 @@ fn set_gives_takes_and_keeps_lives() {
 
 #[test]
 fn delete_expire_and_persist_act_under_the_condition_alone() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         let hour = Duration::from_hours(1);
         for condition in [Condition::Always, Condition::IfPresent, starts_with("val")] {
             let of = || condition.clone();
@@ -97,7 +100,7 @@ fn delete_expire_and_persist_act_under_the_condition_alone() {
 
 #[test]
 fn calls_that_make_no_sense_are_invalid_input_and_change_nothing() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         backend.set("k", VALUE, forever()).await.unwrap();
         let zero = SetOptions::new(Expiry::After(Duration::ZERO));
         let keep_absent = SetOptions::new(Expiry::Keep).with_condition(Condition::IfAbsent);
@@ -125,7 +128,7 @@ fn calls_that_make_no_sense_are_invalid_input_and_change_nothing() {
 
 #[test]
 fn head_tells_the_beginning_the_length_and_the_life() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         assert!(backend.head("k", 3).await.unwrap().is_none());
         backend.set("k", VALUE, forever()).await.unwrap();
         for (n, beginning) in [(0, ""), (1, "v"), (5, "value"), (6, "value"), (usize::MAX, "value")] {
@@ -139,14 +142,17 @@ fn head_tells_the_beginning_the_length_and_the_life() {
         let head = backend.head("k", 3).await.unwrap().unwrap();
         assert!(head.is_empty() && head.bytes().is_empty());
         let left = head.ttl().remaining().unwrap();
-        assert!(left > Duration::from_secs(50) && left <= Duration::from_mins(1), "{left:?}");
+        assert!(
+            left > Duration::from_secs(50) && left <= Duration::from_mins(1),
+            "{left:?}"
+        );
         server.command::<()>(&["FLUSHALL"]);
     });
 }
 
 #[test]
 fn any_key_and_any_bytes_are_kept_as_they_are() {
-    in_both_protocols(|_server, backend| async move {
+    in_both_protocols(async |_server, backend| {
         let binary: Bytes = (0..=255).collect();
         let large = Bytes::from(vec![0xa5; 300_000]);
         for key in ["", "a b", "line\r\nbreak", "ключ", "{tag}:1", "*[?]\\"] {

@@ -67,7 +67,12 @@ fn calls_beyond_the_limit_are_turned_away_at_once() {
         for _ in 0..20 {
             drop(futures::poll!(Box::pin(backend.get("k"))));
         }
-        assert!(join_all((0..4).map(|_| backend.get("k"))).await.iter().all(Result::is_ok));
+        assert!(
+            join_all((0..4).map(|_| backend.get("k")))
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
 
         // A batch above the limit could never run if it had to fit.
         let items = (0..10).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
@@ -123,7 +128,9 @@ fn a_write_of_an_outage_is_never_applied_afterwards() {
         let backend = manager.backend();
         server.stop();
         for i in 0..200 {
-            let late = backend.set(&format!("late{i}"), Bytes::from_static(b"v"), forever()).await;
+            let late = backend
+                .set(&format!("late{i}"), Bytes::from_static(b"v"), forever())
+                .await;
             assert!(late.unwrap_err().is_unavailable());
         }
         server.restart();
@@ -201,7 +208,9 @@ fn a_connection_that_went_silent_is_replaced() {
             .with_deadline(DEADLINE);
         let manager = ConnectionManager::from_config_strict(config).await.unwrap();
         manager.ping().await.unwrap();
-        relay.silent.store(relay.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+        relay
+            .silent
+            .store(relay.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
 
         let began = Instant::now();
         assert_eq!(manager.ping().await.unwrap_err().kind(), ErrorKind::Timeout);

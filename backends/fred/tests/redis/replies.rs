@@ -12,7 +12,7 @@ const VALUE: Bytes = Bytes::from_static(b"value");
 
 #[test]
 fn a_key_of_another_type_reads_as_missing_and_is_counted() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         backend.set("k", VALUE, forever()).await.unwrap();
 
@@ -28,7 +28,7 @@ fn a_key_of_another_type_reads_as_missing_and_is_counted() {
 
 #[test]
 fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         let hour = Duration::from_hours(1);
         for condition in [Condition::IfPresent, starts_with("x")] {
@@ -55,7 +55,7 @@ fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
 
 #[test]
 fn unconditional_writes_act_on_a_key_of_another_type() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         let always = || Condition::Always;
         let list = || server.command::<()>(&["RPUSH", "list", "x"]);
         list();
@@ -74,7 +74,7 @@ fn unconditional_writes_act_on_a_key_of_another_type() {
 
 #[test]
 fn out_of_memory_is_a_server_error_and_leaves_data_as_it_was() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         backend.set("k", VALUE, forever()).await.unwrap();
         server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
 
@@ -94,7 +94,7 @@ fn out_of_memory_is_a_server_error_and_leaves_data_as_it_was() {
 
 #[test]
 fn a_read_only_replica_is_a_server_error_at_once() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         backend.set("k", VALUE, forever()).await.unwrap();
         let nobody = RedisServer::reserve_port().to_string();
         server.command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
@@ -116,7 +116,7 @@ fn a_read_only_replica_is_a_server_error_at_once() {
 
 #[test]
 fn a_server_that_forgot_its_scripts_is_taught_them_again() {
-    in_both_protocols(|server, backend| async move {
+    in_both_protocols(async |server, backend| {
         for _ in 0..2 {
             backend.set("k", VALUE, forever()).await.unwrap();
             assert_eq!(backend.delete("k", starts_with("val")).await.unwrap(), Outcome::Done);

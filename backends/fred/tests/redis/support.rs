@@ -1,9 +1,6 @@
 //! Backends on a server, for both protocols, and a bounded wait.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, Entry, Expiry, Outcome, Result, SetOptions};
@@ -32,12 +29,16 @@ pub(crate) async fn backend(server: &RedisServer, resp3: bool) -> FredBackend {
 }
 
 /// Runs a test once in each protocol, each time on a fresh server.
-pub(crate) fn in_both_protocols<F: Future<Output = ()>>(test: impl Fn(RedisServer, FredBackend) -> F) {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure in place reads better without a borrow"
+)]
+pub(crate) fn in_both_protocols(test: impl AsyncFn(&RedisServer, &FredBackend)) {
     for resp3 in [true, false] {
         let server = RedisServer::start();
         block_on(async {
             let backend = backend(&server, resp3).await;
-            test(server, backend).await;
+            test(&server, &backend).await;
         });
     }
 }
@@ -78,7 +79,10 @@ pub(crate) async fn round_trip(backend: &FredBackend, key: &str) {
     assert_eq!(written.unwrap(), Outcome::Done);
     assert_eq!(bytes(backend.get(key).await).unwrap(), "value");
     assert!(backend.delete(key, starts_with("val")).await.unwrap().is_done());
-    backend.set(key, Bytes::from_static(b"value"), minutes(1)).await.unwrap();
+    backend
+        .set(key, Bytes::from_static(b"value"), minutes(1))
+        .await
+        .unwrap();
     assert_eq!(listed(backend, "*").await, [key]);
 }
 
