@@ -28,6 +28,8 @@ use crate::link::Link;
 /// - A server that answers LOADING, CLUSTERDOWN or MASTERDOWN counts as away:
 ///   [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
 ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
+/// - A write whose future is dropped midway is seen through in the background until its deadline, so that it is not
+///   left to be sent when a lost connection is back. A dropped read leaves nothing.
 /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
 ///   after it are not tried.
 /// - Values under 64 KiB, and all values of a batch, are copied out of the connection's buffer: a slice of it would

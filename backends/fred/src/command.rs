@@ -2,7 +2,9 @@
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,6 +14,7 @@ use fred::{
     interfaces::ClientLike,
 };
 use larder::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
 
 use crate::{error, link::Link};
 
@@ -73,12 +76,17 @@ impl Link {
     }
 
     /// Waits for a command that writes, whose outcome is unknown when it times out.
-    pub(crate) fn write<'a, T: 'a>(
-        &'a self,
-        command: impl Future<Output = Result<T, FredError>> + Send + 'a,
-    ) -> impl Future<Output = Result<T>> + Send + 'a {
-        let command = Box::pin(command);
-        async move { self.judge(command.await, true) }
+    pub(crate) fn write<T, F>(&self, command: F) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let finished = Finished {
+            command: Some(Box::pin(command)),
+            begun: false,
+            handle: self.driver.handle(),
+        };
+        async move { self.judge(finished.await, true) }
     }
 
     /// Takes note of what an answer says of the connection, and converts its error.
@@ -119,6 +127,53 @@ impl Link {
                 .is_ok()
         {
             self.replace_connection();
+        }
+    }
+}
+
+/// A write that is seen through to its deadline even where its caller has stopped waiting.
+///
+/// fred skips a queued command whose deadline has passed, but only if the future that holds the deadline still runs.
+/// Without it, a write that was given up as the connection broke would be applied when the server is back, however
+/// much later.
+struct Finished<'a, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    command: Option<Pin<Box<F>>>,
+    begun: bool,
+    handle: &'a Handle,
+}
+
+impl<F> Future for Finished<'_, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.begun = true;
+        let Some(command) = self.command.as_mut() else {
+            return Poll::Pending;
+        };
+        let answer = ready!(command.as_mut().poll(context));
+        self.command = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<F> Drop for Finished<'_, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn drop(&mut self) {
+        if let Some(command) = self.command.take()
+            && self.begun
+        {
+            self.handle.spawn(command);
         }
     }
 }

@@ -99,9 +99,13 @@ impl Link {
     pub(crate) async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
         let _permit = self.admit(1)?;
         let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
-        let client = self.bounded();
         let answer = script::HEAD
-            .run(&client, key, vec![Value::Integer(last)], Sending::ByHash)
+            .run(
+                self.bounded(),
+                Key::from(key),
+                vec![Value::Integer(last)],
+                Sending::ByHash,
+            )
             .await;
         match self.wrong_type_as_missing(answer, Value::Null)? {
             Value::Null => Ok(None),

@@ -95,18 +95,18 @@ impl Script {
     /// one that holds the key, and a user needs no right to SCRIPT.
     pub(crate) async fn run(
         &self,
-        client: &WithOptions<Client>,
-        key: &str,
+        client: WithOptions<Client>,
+        key: Key,
         args: Vec<Value>,
         sending: Sending,
     ) -> Result<Value, FredError> {
         if sending == Sending::ByHash {
             let hash = self.hash.get_or_init(|| fred::util::sha1_hash(self.source));
-            match Box::pin(client.evalsha(hash.as_str(), Key::from(key), args.clone())).await {
+            match Box::pin(client.evalsha(hash.as_str(), key.clone(), args.clone())).await {
                 Err(error) if error.details().starts_with("NOSCRIPT") => {}
                 answer => return answer,
             }
         }
-        Box::pin(client.eval(self.source, Key::from(key), args)).await
+        Box::pin(client.eval(self.source, key, args)).await
     }
 }

@@ -70,8 +70,9 @@ impl Link {
             _ => return Err(unknown("expiry")),
         };
         let client = self.bounded();
+        let key = Key::from(key);
         let answer: Value = self
-            .write(client.set(Key::from(key), value, expiration, condition, false))
+            .write(async move { client.set(key, value, expiration, condition, false).await })
             .await?;
         Ok(if answer.is_null() {
             Outcome::Mismatch
@@ -96,7 +97,8 @@ impl Link {
 
     async fn unlink(&self, key: &str) -> Result<Outcome> {
         let client = self.bounded();
-        let removed: i64 = self.write(client.unlink(Key::from(key))).await?;
+        let key = Key::from(key);
+        let removed: i64 = self.write(async move { client.unlink(key).await }).await?;
         Ok(if removed == 0 { Outcome::Missing } else { Outcome::Done })
     }
 
@@ -106,7 +108,10 @@ impl Link {
         let _permit = self.admit(1)?;
         if condition == Condition::Always {
             let client = self.bounded();
-            let given: i64 = self.write(client.pexpire(Key::from(key), millis, None)).await?;
+            let key = Key::from(key);
+            let given: i64 = self
+                .write(async move { client.pexpire(key, millis, None).await })
+                .await?;
             return Ok(if given == 0 { Outcome::Missing } else { Outcome::Done });
         }
         let args = vec![Value::Bytes(prefix(condition)?), Value::Integer(millis)];
@@ -125,9 +130,15 @@ impl Link {
         self.scripted(&script::PERSIST, key, args, Sending::ByHash).await
     }
 
-    async fn scripted(&self, script: &Script, key: &str, args: Vec<Value>, sending: Sending) -> Result<Outcome> {
-        let client = self.bounded();
-        match self.write(script.run(&client, key, args, sending)).await? {
+    async fn scripted(
+        &self,
+        script: &'static Script,
+        key: &str,
+        args: Vec<Value>,
+        sending: Sending,
+    ) -> Result<Outcome> {
+        let command = script.run(self.bounded(), Key::from(key), args, sending);
+        match self.write(command).await? {
             Value::Integer(script::DONE) => Ok(Outcome::Done),
             Value::Integer(script::MISSING) => Ok(Outcome::Missing),
             Value::Integer(script::MISMATCH) => Ok(Outcome::Mismatch),

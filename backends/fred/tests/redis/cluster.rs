@@ -7,6 +7,7 @@ use larder::{CacheBackend, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
 use testkit::RedisServer;
 
+use crate::acl::RIGHTS;
 use crate::support::{block_on, bytes, eventually, forever, listed, starts_with};
 
 struct Cluster {
@@ -94,6 +95,27 @@ fn scripts_are_taught_to_the_node_that_holds_the_key() {
             );
             assert_eq!(backend.head(key, 1).await.unwrap().unwrap().bytes(), "n");
         }
+    });
+}
+
+#[test]
+fn a_user_needs_two_more_rights_on_a_cluster() {
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        let user = ["ACL", "SETUSER", "app", "on", ">secret", "~*"];
+        node.command::<()>(&[&user[..], &RIGHTS, &["+cluster|slots", "+cluster|info"]].concat());
+    }
+    block_on(async {
+        let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes[0].port());
+        let config = RedisConfig::from_url(&url)
+            .unwrap()
+            .with_deadline(Duration::from_secs(5));
+        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        for key in ["a", "b", "c", "d"] {
+            backend.set(key, Bytes::from_static(b"v"), forever()).await.unwrap();
+            assert!(backend.delete(key, starts_with("v")).await.unwrap().is_done());
+        }
+        assert!(listed(&backend, "*").await.is_empty());
     });
 }
 

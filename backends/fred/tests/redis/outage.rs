@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -132,6 +133,35 @@ fn a_write_of_an_outage_is_never_applied_afterwards() {
                 .set(&format!("late{i}"), Bytes::from_static(b"v"), forever())
                 .await;
             assert!(late.unwrap_err().is_unavailable());
+        }
+        server.restart();
+        eventually("the server is found", || smol::block_on(manager.ping()).is_ok());
+        backend.get("k").await.unwrap();
+        assert_eq!(server.command::<i64>(&["DBSIZE"]), 0);
+    });
+}
+
+#[test]
+fn a_write_given_up_as_the_connection_breaks_is_never_applied_afterwards() {
+    let mut server = RedisServer::start();
+    block_on(async {
+        let config = config(&server, true).with_deadline(DEADLINE);
+        let manager = ConnectionManager::from_config_strict(config).await.unwrap();
+        let backend = manager.backend();
+        manager.ping().await.unwrap();
+        server.stop();
+        for i in 0..1_000 {
+            let key = format!("late{i}");
+            drop(futures::poll!(pin!(backend.set(
+                &key,
+                Bytes::from_static(b"v"),
+                forever()
+            ))));
+        }
+        // Their deadlines pass before the server is back.
+        let began = Instant::now();
+        while began.elapsed() < 2 * DEADLINE {
+            assert!(backend.get("k").await.unwrap_err().is_unavailable());
         }
         server.restart();
         eventually("the server is found", || smol::block_on(manager.ping()).is_ok());
