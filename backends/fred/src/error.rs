@@ -58,10 +58,12 @@ fn is_unready(details: &str) -> bool {
     ["LOADING", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
 }
 
-/// Tells whether a server wrote this: its errors begin with a code in capitals.
+/// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
+/// before Redis 7, which begin with the script and the line.
 fn is_servers_words(details: &str) -> bool {
     let code = code(details);
-    code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    details.starts_with("@user_script")
+        || code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 fn code(details: &str) -> &str {
@@ -98,7 +100,7 @@ pub(crate) fn refused(error: &FredError, servers: &str) -> Error {
     };
     Error::new(
         ErrorKind::Server,
-        format!("{servers} refused the connection for good: {details}{advice}"),
+        format!("no connection to {servers} is possible: {details}{advice}"),
     )
     .with_source(FredError::new(error.kind().clone(), details.into_owned()))
 }
@@ -116,6 +118,11 @@ pub(crate) fn printable(details: &str) -> Cow<'_, str> {
     {
         Some((message, _)) => message,
         None => details,
+    };
+    // `Custom { kind: InvalidData, error: InvalidCertificate(Expired) }` likewise.
+    let details = match details.split_once(", error: ") {
+        Some((custom, error)) if custom.starts_with("Custom {") => error.trim_end_matches(" }"),
+        _ => details,
     };
     let details = details.trim().trim_end_matches('.');
     if details.contains(['\r', '\n']) {
@@ -174,6 +181,11 @@ mod tests {
             (FredKind::Unknown, "OOM command not allowed", ErrorKind::Server),
             (FredKind::Unknown, "READONLY You can't write", ErrorKind::Server),
             (FredKind::Unknown, "NOPERM no permissions", ErrorKind::Server),
+            (
+                FredKind::Unknown,
+                "@user_script: 1: The user executing the script can't run this command",
+                ErrorKind::Server,
+            ),
             (FredKind::Auth, "NOAUTH Authentication required.", ErrorKind::Server),
             (FredKind::InvalidArgument, "WRONGTYPE Operation", ErrorKind::Server),
             (FredKind::Parse, "Could not convert to array.", ErrorKind::Server),
@@ -210,6 +222,15 @@ mod tests {
         assert_eq!(
             converted(FredKind::IO, details, false).to_string(),
             "not connected to localhost:6379: Connection refused"
+        );
+    }
+
+    #[test]
+    fn a_refused_certificate_is_told_without_its_wrapping() {
+        let details = "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }";
+        assert_eq!(
+            refused(&FredError::new(FredKind::IO, details), "localhost:6379").to_string(),
+            "no connection to localhost:6379 is possible: InvalidCertificate(UnknownIssuer)"
         );
     }
 
