@@ -1,0 +1,329 @@
+//! The conformance suite against backends that break the contract in one way each: it must find that way.
+
+use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, executor::block_on, stream};
+use larder::{
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, ManualClock, Outcome, Result, SetItem,
+    SetOptions,
+    conformance::{self, Subject},
+};
+use larder_memory::MemoryBackend;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    KeepStoresWhereNothingStands,
+    EmptyPrefixMeansAnything,
+    IfAbsentLooksFirstAndWritesLater,
+    PrefixLooksFirstAndWritesLater,
+    DeleteLooksFirstAndRemovesLater,
+    LivesAreRoundedUpToSeconds,
+    LivesBelowASecondAreForEver,
+    ScanNeverEnds,
+    ScanAnswersInOnePage,
+    ScanIgnoresThePattern,
+    ScanLeavesOutTheSecondPage,
+    DeleteManyAnswersBackwards,
+    GetManyLeavesOutDuplicates,
+    SetManyFailsAsAWhole,
+    EmptyValuesAreMissing,
+    HeadCutsTheLengthToo,
+    IfAbsentReplacesOtherTypes,
+}
+
+/// A sound store behind a wrapper with one flaw.
+#[derive(Debug)]
+struct Broken {
+    sound: MemoryBackend,
+    flaw: Flaw,
+}
+
+impl Broken {
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn life(&self, span: Duration) -> Expiry {
+        match self.flaw {
+            Flaw::LivesAreRoundedUpToSeconds if !span.is_zero() && span < Duration::from_hours(2_400) => {
+                Expiry::After(Duration::from_secs(span.as_nanos().div_ceil(1_000_000_000) as u64))
+            }
+            Flaw::LivesBelowASecondAreForEver if !span.is_zero() && span.as_secs() == 0 => Expiry::Never,
+            _ => Expiry::After(span),
+        }
+    }
+
+    fn condition(&self, condition: Condition) -> Condition {
+        match condition {
+            Condition::IfStartsWith(prefix) if prefix.is_empty() && self.has(Flaw::EmptyPrefixMeansAnything) => {
+                Condition::IfPresent
+            }
+            condition => condition,
+        }
+    }
+
+    /// Does what a condition asks for in two steps, with time for others in between.
+    async fn look_first(&self, key: &str, condition: &Condition) -> Option<Result<Outcome>> {
+        let standing = self.sound.get(key).await.ok()?.map(Entry::into_bytes);
+        thread::sleep(Duration::from_millis(2));
+        match (standing, condition) {
+            (Some(_), Condition::IfAbsent) => Some(Ok(Outcome::Mismatch)),
+            (None, Condition::IfStartsWith(_)) => Some(Ok(Outcome::Missing)),
+            (Some(value), Condition::IfStartsWith(prefix)) if !value.starts_with(prefix) => Some(Ok(Outcome::Mismatch)),
+            _ => None,
+        }
+    }
+}
+
+impl CacheBackend for Broken {
+    fn capabilities(&self) -> Capabilities {
+        self.sound.capabilities()
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let entry = self.sound.get(key).await?;
+        Ok(entry.filter(|entry| !self.has(Flaw::EmptyValuesAreMissing) || !entry.bytes().is_empty()))
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+        let mut keys = keys.to_vec();
+        if self.has(Flaw::GetManyLeavesOutDuplicates) {
+            let mut seen = BTreeSet::new();
+            keys.retain(|key| seen.insert(*key));
+        }
+        self.sound.get_many(&keys).await
+    }
+
+    async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
+        let head = self.sound.head(key, n).await?;
+        if !self.has(Flaw::HeadCutsTheLengthToo) {
+            return Ok(head);
+        }
+        Ok(head.map(|head| Head::new(head.bytes().clone(), head.bytes().len() as u64, head.ttl())))
+    }
+
+    async fn set(&self, key: &str, value: Bytes, mut options: SetOptions) -> Result<Outcome> {
+        options.condition = self.condition(options.condition);
+        if let Expiry::After(span) = options.expiry {
+            options.expiry = self.life(span);
+        }
+        let looks_first = match options.condition {
+            Condition::IfAbsent => self.has(Flaw::IfAbsentLooksFirstAndWritesLater),
+            Condition::IfStartsWith(_) => self.has(Flaw::PrefixLooksFirstAndWritesLater),
+            _ => false,
+        };
+        if looks_first && options.check().is_ok() {
+            if let Some(refused) = self.look_first(key, &options.condition).await {
+                return refused;
+            }
+            if !self.sound.holds_other_type(key) {
+                options.condition = Condition::Always;
+            }
+        }
+        if self.has(Flaw::IfAbsentReplacesOtherTypes)
+            && options.condition == Condition::IfAbsent
+            && self.sound.holds_other_type(key)
+        {
+            options.condition = Condition::Always;
+        }
+        let is_kept = options.expiry == Expiry::Keep && options.condition == Condition::Always;
+        if is_kept && self.has(Flaw::KeepStoresWhereNothingStands) && self.sound.get(key).await?.is_none() {
+            options.expiry = Expiry::Never;
+        }
+        self.sound.set(key, value, options).await
+    }
+
+    async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
+        let bad = items.iter().find_map(|item| item.options.check().err());
+        if let Some(error) = bad.filter(|_| self.has(Flaw::SetManyFailsAsAWhole)) {
+            return items.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut outcomes = Vec::new();
+        for item in items {
+            outcomes.push(self.set(&item.key, item.value, item.options).await);
+        }
+        outcomes
+    }
+
+    async fn delete(&self, key: &str, condition: Condition) -> Result<Outcome> {
+        if self.has(Flaw::DeleteLooksFirstAndRemovesLater) && condition == Condition::Always {
+            let stands = self.sound.get(key).await?.is_some() || self.sound.holds_other_type(key);
+            thread::sleep(Duration::from_millis(2));
+            self.sound.delete(key, condition).await?;
+            return Ok(if stands { Outcome::Done } else { Outcome::Missing });
+        }
+        self.sound.delete(key, self.condition(condition)).await
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> Vec<Result<Outcome>> {
+        let mut outcomes = self.sound.delete_many(keys).await;
+        if self.has(Flaw::DeleteManyAnswersBackwards) {
+            outcomes.reverse();
+        }
+        outcomes
+    }
+
+    async fn expire(&self, key: &str, after: Duration, condition: Condition) -> Result<Outcome> {
+        match self.life(after) {
+            Expiry::After(after) => self.sound.expire(key, after, self.condition(condition)).await,
+            _ => self.sound.persist(key, self.condition(condition)).await,
+        }
+    }
+
+    async fn persist(&self, key: &str, condition: Condition) -> Result<Outcome> {
+        self.sound.persist(key, self.condition(condition)).await
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
+        let pattern = if self.has(Flaw::ScanIgnoresThePattern) {
+            "*"
+        } else {
+            pattern
+        };
+        let pages = self.sound.scan(pattern);
+        match self.flaw {
+            Flaw::ScanNeverEnds => pages.chain(stream::repeat_with(|| Ok(Vec::new()))).boxed(),
+            Flaw::ScanLeavesOutTheSecondPage => {
+                let kept = pages.enumerate().filter(|(n, _)| std::future::ready(*n != 1));
+                kept.map(|(_, page)| page).boxed()
+            }
+            Flaw::ScanAnswersInOnePage => {
+                let all = async move { Ok(pages.filter_map(async |page| page.ok()).concat().await) };
+                stream::once(all).boxed()
+            }
+            _ => pages.boxed(),
+        }
+    }
+}
+
+struct Fixture(Arc<Broken>, ManualClock);
+
+impl Subject for Fixture {
+    type Backend = Broken;
+
+    fn backend(&self) -> Arc<Broken> {
+        Arc::clone(&self.0)
+    }
+
+    async fn pass(&self, span: Duration) {
+        self.1.advance(span);
+    }
+
+    async fn put_other_type(&self, key: &str) -> bool {
+        self.0.sound.insert_other_type(key);
+        true
+    }
+
+    async fn other_type_stands(&self, key: &str) -> bool {
+        self.0.sound.holds_other_type(key)
+    }
+}
+
+fn fixture(flaw: Flaw) -> Fixture {
+    let clock = ManualClock::new();
+    let sound = MemoryBackend::with_clock(clock.clone());
+    Fixture(Arc::new(Broken { sound, flaw }), clock)
+}
+
+/// Holds the suite to find this flaw, under these sentences and no others.
+fn assert_found(flaw: Flaw, expected: &[&str]) {
+    let failures = block_on(conformance::failures(&fixture(flaw)));
+    let found: BTreeSet<&str> = failures.iter().map(|failure| &*failure.sentence).collect();
+    assert_eq!(
+        found,
+        expected.iter().copied().collect(),
+        "{flaw:?} was found by: {failures:#?}"
+    );
+}
+
+#[test]
+fn conformance_bites_where_keep_stores_on_a_missing_key() {
+    assert_found(Flaw::KeepStoresWhereNothingStands, &[]);
+}
+
+#[test]
+fn conformance_bites_where_an_empty_prefix_is_accepted() {
+    assert_found(Flaw::EmptyPrefixMeansAnything, &[]);
+}
+
+#[test]
+fn conformance_bites_where_if_absent_is_two_steps() {
+    assert_found(Flaw::IfAbsentLooksFirstAndWritesLater, &[]);
+}
+
+#[test]
+fn conformance_bites_where_a_prefix_is_two_steps() {
+    assert_found(Flaw::PrefixLooksFirstAndWritesLater, &[]);
+}
+
+#[test]
+fn conformance_bites_where_delete_is_two_steps() {
+    assert_found(Flaw::DeleteLooksFirstAndRemovesLater, &[]);
+}
+
+#[test]
+fn conformance_bites_where_lives_are_rounded_to_seconds() {
+    assert_found(Flaw::LivesAreRoundedUpToSeconds, &[]);
+}
+
+#[test]
+fn conformance_bites_where_short_lives_are_for_ever() {
+    assert_found(Flaw::LivesBelowASecondAreForEver, &[]);
+}
+
+#[test]
+fn conformance_bites_where_a_scan_never_ends() {
+    assert_found(Flaw::ScanNeverEnds, &[]);
+}
+
+#[test]
+fn conformance_bites_where_a_scan_is_one_page() {
+    assert_found(Flaw::ScanAnswersInOnePage, &[]);
+}
+
+#[test]
+fn conformance_bites_where_a_scan_ignores_its_pattern() {
+    assert_found(Flaw::ScanIgnoresThePattern, &[]);
+}
+
+#[test]
+fn conformance_bites_where_a_scan_leaves_keys_out() {
+    assert_found(Flaw::ScanLeavesOutTheSecondPage, &[]);
+}
+
+#[test]
+fn conformance_bites_where_delete_many_answers_in_the_wrong_order() {
+    assert_found(Flaw::DeleteManyAnswersBackwards, &[]);
+}
+
+#[test]
+fn conformance_bites_where_get_many_leaves_out_duplicates() {
+    assert_found(Flaw::GetManyLeavesOutDuplicates, &[]);
+}
+
+#[test]
+fn conformance_bites_where_one_bad_write_fails_its_batch() {
+    assert_found(Flaw::SetManyFailsAsAWhole, &[]);
+}
+
+#[test]
+fn conformance_bites_where_an_empty_value_is_missing() {
+    assert_found(Flaw::EmptyValuesAreMissing, &[]);
+}
+
+#[test]
+fn conformance_bites_where_the_head_tells_its_own_length() {
+    assert_found(Flaw::HeadCutsTheLengthToo, &[]);
+}
+
+#[test]
+fn conformance_bites_where_if_absent_replaces_other_types() {
+    assert_found(Flaw::IfAbsentReplacesOtherTypes, &[]);
+}
+
+#[test]
+#[should_panic(expected = "keep on a missing key answers missing and stores nothing")]
+fn the_panic_of_the_suite_names_the_sentence() {
+    block_on(conformance::backend(&fixture(Flaw::KeepStoresWhereNothingStands)));
+}
