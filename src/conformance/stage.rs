@@ -14,7 +14,7 @@ use crate::{CacheBackend, Condition, ErrorKind, Expiry, KeyTtl, Outcome, Result,
 /// No page of a scan holds more keys than this: the bound that makes its memory flat.
 const MAX_PAGE: usize = 10_000;
 /// A scan of the suite's own keys that has not ended after so many pages never will.
-pub(super) const MAX_PAGES: usize = 200_000;
+pub(super) const MAX_PAGES: usize = 50_000;
 /// How far a stored life may be off, for fixtures that shorten lives by hand.
 const SLACK: Duration = Duration::from_millis(10);
 

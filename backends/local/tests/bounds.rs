@@ -21,9 +21,17 @@ fn a_map_bounded_by_entries_never_holds_more() {
         let backend = LocalBackend::with_capacity(capacity);
         for n in 0..3 * capacity {
             assert!(set(&backend, &format!("{n}"), vec![0; 10]).unwrap().is_done());
-            assert!(backend.len() <= capacity + 16, "{} entries of {capacity}", backend.len());
+            assert!(
+                backend.len() <= capacity + 16,
+                "{} entries of {capacity}",
+                backend.len()
+            );
         }
-        assert!(backend.len() * 10 >= capacity * 9, "{} entries of {capacity}", backend.len());
+        assert!(
+            backend.len() * 10 >= capacity * 9,
+            "{} entries of {capacity}",
+            backend.len()
+        );
     }
 }
 
@@ -35,7 +43,11 @@ fn a_map_bounded_by_bytes_never_weighs_more() {
         set(&backend, &format!("{n}"), vec![0; n % 3_000]).unwrap();
         assert!(backend.weight() <= bound, "{} bytes of {bound}", backend.weight());
     }
-    assert!(backend.weight() * 10 >= bound * 8, "{} bytes of {bound}", backend.weight());
+    assert!(
+        backend.weight() * 10 >= bound * 8,
+        "{} bytes of {bound}",
+        backend.weight()
+    );
 }
 
 #[test]
@@ -88,7 +100,10 @@ fn an_expired_entry_that_is_met_gives_its_room_back() {
     assert_eq!(backend.len(), 3);
     assert!(!stands(&backend, "read"));
     assert_eq!(backend.len(), 2);
-    assert_eq!(block_on(backend.persist("written", Condition::Always)).unwrap(), Outcome::Missing);
+    assert_eq!(
+        block_on(backend.persist("written", Condition::Always)).unwrap(),
+        Outcome::Missing
+    );
     assert_eq!(backend.len(), 1);
     let pages: Vec<_> = block_on(futures::StreamExt::collect(backend.scan("*")));
     assert!(pages.into_iter().all(|page| page.unwrap().is_empty()));
@@ -124,5 +139,8 @@ fn entries_that_are_read_often_outlive_a_flood_of_new_ones() {
         set(&backend, &format!("flood:{n}"), vec![0]).unwrap();
         assert!(stands(&backend, &format!("hot:{}", n % 100)), "after {n} others");
     }
-    assert_eq!(block_on(backend.head("hot:1", 0)).unwrap().unwrap().ttl(), KeyTtl::Persistent);
+    assert_eq!(
+        block_on(backend.head("hot:1", 0)).unwrap().unwrap().ttl(),
+        KeyTtl::Persistent
+    );
 }
