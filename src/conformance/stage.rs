@@ -49,6 +49,12 @@ impl<'s, S: Subject> Stage<'s, S> {
         key
     }
 
+    /// The empty key, which belongs to nobody in particular, for as long as this case runs.
+    pub(super) fn empty_key(&self) -> &'static str {
+        self.keys.lock().push(String::new());
+        ""
+    }
+
     pub(super) fn keys(&self, count: usize) -> Vec<String> {
         (0..count).map(|n| self.key(n)).collect()
     }

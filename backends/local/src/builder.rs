@@ -69,6 +69,7 @@ impl LocalBuilder {
 
     /// Makes the empty map.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it can not panic, as the `expect` says")]
     pub fn build(self) -> LocalBackend {
         let (min_shard, likely_entries) = match self.weight {
             Weight::Entries => (MIN_SHARD_ENTRIES, self.bound),

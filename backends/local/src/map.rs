@@ -14,8 +14,8 @@ const STRIPES: usize = 64;
 
 /// The entries, and what makes a conditional write of them one step.
 ///
-/// Reads go to quick_cache alone. A write first takes the lock of its key's stripe, so what it finds still stands
-/// when it acts; only an eviction may come between, which is allowed at any time. quick_cache's own `entry` would do
+/// Reads go to `quick_cache` alone. A write first takes the lock of its key's stripe, so what it finds still stands
+/// when it acts; only an eviction may come between, which is allowed at any time. The `entry` of `quick_cache` would do
 /// without the stripes, but it needs an owned key for every call and leaves a placeholder where nothing stood,
 /// which other writers then have to wait for.
 pub(crate) struct Map {
