@@ -24,7 +24,7 @@ fn main() -> Result<()> {
             Ok(url) => {
                 let redis = ConnectionManager::connect_strict(&url).await?;
                 tour(redis.backend()).await?;
-                redis.close().await?;
+                redis.close().await;
                 println!("the tour is done, on Redis");
             }
             Err(_) => {

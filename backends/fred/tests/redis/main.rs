@@ -2,10 +2,14 @@
 
 mod acl;
 mod batch;
+mod cache;
 mod cluster;
 mod conditions;
+mod conformance;
 mod executors;
+mod glob;
 mod lifecycle;
+mod oracle;
 mod outage;
 mod replies;
 mod scan;
