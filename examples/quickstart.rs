@@ -20,17 +20,14 @@ struct User {
 fn main() -> Result<()> {
     // Any executor will do; larder brings none.
     futures::executor::block_on(async {
-        match env::var("REDIS_URL") {
-            Ok(url) => {
-                let redis = ConnectionManager::connect_strict(&url).await?;
-                tour(redis.backend()).await?;
-                redis.close().await?;
-                println!("the tour is done, on Redis");
-            }
-            Err(_) => {
-                tour(LocalBackend::with_capacity(10_000)).await?;
-                println!("the tour is done, on the embedded backend; set REDIS_URL to take it on Redis");
-            }
+        if let Ok(url) = env::var("REDIS_URL") {
+            let redis = ConnectionManager::connect_strict(&url).await?;
+            tour(redis.backend()).await?;
+            redis.close().await;
+            println!("the tour is done, on Redis");
+        } else {
+            tour(LocalBackend::with_capacity(10_000)).await?;
+            println!("the tour is done, on the embedded backend; set REDIS_URL to take it on Redis");
         }
         Ok(())
     })

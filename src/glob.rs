@@ -90,7 +90,8 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
             }
             [b']', ..] => return (found != negated, at + 1),
             [first, b'-', last, ..] => {
-                found |= (*first.min(last)..=*first.max(last)).contains(&byte);
+                let (first, last) = (c_char(*first), c_char(*last));
+                found |= (first.min(last)..=first.max(last)).contains(&c_char(byte));
                 at += 3;
             }
             [literal, ..] => {
@@ -99,6 +100,12 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
             }
         }
     }
+}
+
+/// Redis compares the ends of a range as C's `char`, which has a sign on some machines and none on others. It matters
+/// to ranges with an end outside ASCII alone.
+const fn c_char(byte: u8) -> std::ffi::c_char {
+    std::ffi::c_char::from_ne_bytes([byte])
 }
 
 /// Escapes `text` so that, as part of a pattern, it matches only itself.

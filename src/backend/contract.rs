@@ -21,16 +21,18 @@ use crate::error::Result;
 /// - **Values** are any bytes, the empty value included, which is present and not the same as a missing key.
 /// - **Expired is missing.** From the moment its life ends, every method treats a key as if it had never been.
 ///   Lives have millisecond resolution.
-/// - **A key of another type** (a Redis list, say) reads as a missing key in `get`, `get_many` and `head`. Writes
-///   under [`Condition::Always`] act on it: `set` replaces it, `delete` removes it. [`Condition::IfAbsent`] answers
-///   [`Outcome::Mismatch`]; every other condition, [`Expiry::Keep`](crate::Expiry::Keep) included, fails with
-///   [`ErrorKind::Server`](crate::ErrorKind::Server) and leaves it as it was.
+/// - **A key of another type** (a Redis list, say) reads as a missing key in `get`, `get_many` and `head`; `scan` lists
+///   it. Writes under [`Condition::Always`] act on it: `set` replaces it, `delete` and `delete_many` remove it, `expire`
+///   and `persist` change its life. [`Condition::IfAbsent`] answers [`Outcome::Mismatch`]; every other condition,
+///   [`Expiry::Keep`](crate::Expiry::Keep) included, fails with [`ErrorKind::Server`](crate::ErrorKind::Server) and
+///   leaves it as it was.
 /// - **A single-key write is one atomic step**, condition and all. A batch is not: other clients may see it half
 ///   applied, and each part succeeds or fails by itself.
 /// - **Reads follow writes.** Once a write's future has answered, every call that begins later, on any clone,
 ///   sees it or something newer.
 /// - **Dropping a future** stops the wait, not always the work: a write whose future is dropped may or may not be
-///   applied, and nothing else is left behind: no lock, no queue entry, no task that goes on.
+///   applied. Nothing else is left behind: no lock and no queue entry, and no task that outlives the deadline the call
+///   had.
 /// - **No method waits without bound** on a store that does not answer: it fails with
 ///   [`ErrorKind::Connection`](crate::ErrorKind::Connection), [`Timeout`](crate::ErrorKind::Timeout) or
 ///   [`Overloaded`](crate::ErrorKind::Overloaded).
@@ -43,7 +45,7 @@ use crate::error::Result;
 /// |---|---|---|
 /// | [`Condition::Always`] | writes | acts on the key, or answers `Missing` |
 /// | [`Condition::IfAbsent`] | writes, or `Mismatch` | invalid input |
-/// | [`Condition::IfPresent`] | writes, or `Missing` | the same as `Always`, on values alone |
+/// | [`Condition::IfPresent`] | writes, or `Missing` | acts on a value, or `Missing` |
 /// | [`Condition::IfStartsWith`] | writes, `Mismatch` or `Missing` | acts, `Mismatch` or `Missing` |
 ///
 /// An empty prefix in `IfStartsWith` is invalid input in every method: "any value that exists" is `IfPresent`.
@@ -98,9 +100,10 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     /// this process by its deadline is never applied later.
     fn set(&self, key: &str, value: Bytes, options: SetOptions) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Writes many keys in one pipelined round trip, each with its own options.
+    /// Writes many keys in one pipelined round trip, each with its own options; a very large batch may take a few.
     ///
-    /// The answer has one result per item, in the order given. Of two items with the same key the later one wins.
+    /// The answer has one result per item, in the order given. Items with the same key are applied in that order, so of
+    /// two unconditional ones the later wins.
     /// An empty batch answers an empty vector without a round trip.
     ///
     /// # Errors

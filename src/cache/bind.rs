@@ -172,7 +172,7 @@ impl<T, B, S, C> Clone for Bound<T, B, S, C> {
     }
 }
 
-impl<T, B: CacheBackend, S, C> fmt::Debug for Bound<T, B, S, C> {
+impl<T, B: fmt::Debug, S, C> fmt::Debug for Bound<T, B, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bound")
             .field("cache", &self.cache)

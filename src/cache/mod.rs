@@ -24,7 +24,7 @@ pub use self::{
     read::Lookup,
 };
 use self::{builder::Settings, keyspace::KeySpace};
-use crate::{backend::CacheBackend, clock::Clock, compressor::Snappy, error::Error, serializer::Postcard};
+use crate::{clock::Clock, compressor::Snappy, error::Error, serializer::Postcard};
 
 /// A typed cache over a backend `B`, with values encoded by a serializer `S` and a compressor `C`.
 ///
@@ -188,7 +188,7 @@ impl<B, S, C> Clone for Cache<B, S, C> {
     }
 }
 
-impl<B: CacheBackend, S, C> fmt::Debug for Cache<B, S, C> {
+impl<B: fmt::Debug, S, C> fmt::Debug for Cache<B, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("backend", self.backend())

@@ -42,9 +42,9 @@ async fn an_empty_batch_answers_an_empty_vector<S: Subject>(stage: &Stage<'_, S>
 
 async fn a_batch_of_10_000_is_answered_in_the_order_given<S: Subject>(stage: &Stage<'_, S>) {
     let keys = stage.keys(10_000);
-    // Every third key is left out, so that an answer in the wrong place is seen.
+    // Every third key is left out, and not the same ones from the end, so that an answer in the wrong place is seen.
     let items = (keys.iter().enumerate())
-        .filter(|(n, _)| n % 3 != 0)
+        .filter(|(n, _)| n % 3 != 1)
         .map(|(n, key)| SetItem::new(key, n.to_string(), SetOptions::new(Expiry::Never)))
         .collect::<Vec<_>>();
     let written = items.len();
@@ -54,7 +54,7 @@ async fn a_batch_of_10_000_is_answered_in_the_order_given<S: Subject>(stage: &St
     let read = values(stage, &refs(&keys)).await;
     assert_eq!(read.len(), keys.len());
     for (n, value) in read.into_iter().enumerate() {
-        let expected = (n % 3 != 0).then(|| n.to_string().into_bytes());
+        let expected = (n % 3 != 1).then(|| n.to_string().into_bytes());
         assert_eq!(value, expected, "get_many, place {n}");
     }
     let removed = all(stage.backend.delete_many(&refs(&keys)).await);
@@ -62,7 +62,7 @@ async fn a_batch_of_10_000_is_answered_in_the_order_given<S: Subject>(stage: &St
     for (n, outcome) in removed.into_iter().enumerate() {
         assert_eq!(
             outcome,
-            if n % 3 == 0 { Missing } else { Done },
+            if n % 3 == 1 { Missing } else { Done },
             "delete_many, place {n}"
         );
     }

@@ -51,11 +51,7 @@ pub(crate) fn memory() -> World<MemoryBackend> {
 pub(crate) fn local() -> World<LocalBackend> {
     let clock = ManualClock::new();
     World {
-        backend: LocalBackend::builder()
-            .capacity(100_000)
-            .clock(clock.clone())
-            .build()
-            .unwrap(),
+        backend: LocalBackend::builder().capacity(100_000).clock(clock.clone()).build(),
         clock,
     }
 }

@@ -1,1 +1,79 @@
-//! larder-fred
+//! Redis and Valkey as a store for [larder](https://docs.rs/larder), through the client
+//! [fred](https://docs.rs/fred): one server, a cluster or a sentinel's primary, with or without TLS, from any async
+//! executor.
+//!
+//! ```no_run
+//! use larder::{CacheBackend, Expiry, SetOptions};
+//! use larder_fred::ConnectionManager;
+//! use std::time::Duration;
+//!
+//! # async fn example() -> larder::Result<()> {
+//! let redis = ConnectionManager::connect("redis://localhost:6379/0").await?;
+//! let backend = redis.backend();
+//! let hour = SetOptions::new(Expiry::After(Duration::from_secs(3600)));
+//! backend.set("greeting", "hello".into(), hour).await?;
+//! redis.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`ConnectionManager`] says what happens at start-up and on which runtime, [`FredBackend`] how calls behave while
+//! the server is away, [`RedisConfig`] which URLs and settings there are.
+//!
+//! # Servers
+//!
+//! Redis 6.2 and 7.0 run the whole test suite, in RESP3 and in RESP2; clusters are tested on 7.0. Redis 5.0 works in
+//! RESP2 ([`RedisConfig::with_resp3`]) except for [`Expiry::Keep`](larder::Expiry::Keep), which it refuses with a
+//! server error: it has no KEEPTTL.
+//!
+//! # Rights
+//!
+//! A user of its own needs these rights, and no others:
+//!
+//! ```text
+//! ACL SETUSER app on >password ~myapp:* +get +mget +set +unlink +pexpire +eval +evalsha +scan
+//!     +strlen +getrange +exists +persist +pttl +select
+//! ```
+//!
+//! - `select` only where the URL names a database.
+//! - `ping` besides for [`ConnectionManager::ping`], and in RESP2 without a password.
+//! - `cluster|slots` and `cluster|info` besides on a cluster.
+//!
+//! `strlen`, `getrange`, `exists`, `persist` and `pttl` are called by scripts, which is what conditions are made of.
+//! When connecting, fred also sends CLIENT ID and INFO, and goes on where they are refused.
+//!
+//! # Limits of fred 10.1
+//!
+//! On a cluster one dead primary stops fred for all keys until a replica has taken over, because it connects to every
+//! node again before it goes on. Calls fail within their deadline meanwhile.
+//!
+//! # Features
+//!
+//! | Feature | Default | Enables | Cost |
+//! |---|---|---|---|
+//! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 11 crates |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backend;
+mod command;
+mod config;
+mod error;
+mod link;
+mod manager;
+mod read;
+mod runtime;
+mod scan;
+mod script;
+mod url;
+mod write;
+
+// The example of the README compiles as the others do.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use backend::FredBackend;
+pub use config::RedisConfig;
+/// The client, in the version this crate is built on, for [`ConnectionManager::from_client`].
+pub use fred;
+pub use manager::ConnectionManager;

@@ -1,1 +1,11 @@
-//! larder-local
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backend;
+mod builder;
+mod commands;
+mod map;
+mod slot;
+
+pub use backend::LocalBackend;
+pub use builder::LocalBuilder;

@@ -33,9 +33,9 @@ impl Slot {
 
     fn ttl(&self, now: Duration) -> KeyTtl {
         // A part of a millisecond counts as a whole one, as it did when the life was given.
-        let whole = |left: Duration| Duration::from_millis(left.as_nanos().div_ceil(1_000_000) as u64);
         self.dies.map_or(KeyTtl::Persistent, |dies| {
-            KeyTtl::Expires(whole(dies.saturating_sub(now)))
+            let millis = dies.saturating_sub(now).as_nanos().div_ceil(1_000_000);
+            KeyTtl::Expires(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
         })
     }
 }
@@ -95,6 +95,7 @@ impl Store {
         condition: &Condition,
         now: Duration,
     ) -> Result<Outcome> {
+        condition.check_for_change()?;
         let dies = now + Duration::from_millis(Expiry::whole_millis(after)?);
         self.change(key, condition, now, |slots| {
             if let Some(slot) = slots.get_mut(key) {

@@ -1,0 +1,126 @@
+//! The contract of a backend, method by method.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fred::interfaces::ClientLike;
+use futures::Stream;
+use larder::{CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+
+use crate::link::Link;
+
+/// Redis or Valkey as a store of a cache's bytes; made by [`ConnectionManager::backend`](crate::ConnectionManager::backend).
+///
+/// Clones share the connection.
+///
+/// # Behavior
+///
+/// Beyond the contract of [`CacheBackend`]:
+///
+/// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
+///   has not left this process by its deadline is not sent at all.
+/// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
+/// - A server that answers LOADING, CLUSTERDOWN or MASTERDOWN counts as away:
+///   [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
+///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
+/// - A write whose future is dropped midway is seen through in the background until its deadline, so that it is not
+///   left to be sent when a lost connection is back. A dropped read leaves nothing.
+/// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
+///   after it are not tried.
+/// - Values under 64 KiB, and all values of a batch, are copied out of the connection's buffer: a slice of it would
+///   keep at least 8 KiB in memory for as long as the value lives. A larger value is handed on as it is.
+/// - `scan` asks for 512 keys a page.
+#[derive(Clone)]
+pub struct FredBackend {
+    pub(crate) link: Arc<Link>,
+}
+
+impl FredBackend {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link }
+    }
+
+    /// How often `get` or `head` met a key of another Redis type and answered as if it were missing, since the
+    /// connection was made.
+    ///
+    /// `get_many` is not counted: MGET answers nil for such keys and for missing ones alike.
+    #[must_use]
+    pub fn wrong_type_reads(&self) -> u64 {
+        self.link.wrong_types.load(Ordering::Relaxed)
+    }
+
+    /// Runs a call on the connection's runtime and names it in its error.
+    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let answer = self.link.driver.enter(call).await;
+        answer.map_err(|error| error.with_operation(operation))
+    }
+
+    /// [`call`](Self::call) for a batch, whose parts fail by themselves.
+    async fn call_many<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Vec<Result<T>>> + Send,
+    ) -> Vec<Result<T>> {
+        let answers = self.link.driver.enter(call).await;
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| error.with_operation(operation)))
+            .collect()
+    }
+}
+
+impl CacheBackend for FredBackend {
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.call("get", self.link.get(key))
+    }
+
+    fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
+        self.call_many("get_many", self.link.get_many(keys))
+    }
+
+    fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
+        self.call("head", self.link.head(key, n))
+    }
+
+    fn set(&self, key: &str, value: Bytes, options: SetOptions) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("set", self.link.set(key, value, options))
+    }
+
+    fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.call_many("set_many", self.link.set_many(items))
+    }
+
+    fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("delete", self.link.delete(key, condition))
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.call_many("delete_many", self.link.delete_many(keys))
+    }
+
+    fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("expire", self.link.expire(key, after, condition))
+    }
+
+    fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("persist", self.link.persist(key, condition))
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
+        self.link.scan(pattern)
+    }
+}
+
+impl fmt::Debug for FredBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FredBackend")
+            .field("servers", &self.link.servers())
+            .field("state", &self.link.client.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! What a failure of fred's means to a cache.
+
+use std::{borrow::Cow, time::Duration};
+
+use fred::error::{Error as FredError, ErrorKind as FredKind};
+use larder::{Error, ErrorKind};
+
+/// What is known of the connection when one of its commands fails.
+#[derive(Debug, Clone)]
+pub(crate) struct Context<'a> {
+    pub(crate) servers: &'a str,
+    pub(crate) deadline: Duration,
+    /// Why the connection is down, where it is.
+    pub(crate) last_failure: Option<String>,
+    pub(crate) writes: bool,
+}
+
+/// Turns a failure of fred's into the one error of larder, without arguments of the command in it.
+#[cold]
+pub(crate) fn convert(error: &FredError, context: &Context<'_>) -> Error {
+    let kind = kind(error);
+    let details = printable(error.details());
+    let message = match kind {
+        ErrorKind::Timeout if context.writes => format!(
+            "no answer from {} within {:?}; the write may or may not have been applied",
+            context.servers, context.deadline
+        ),
+        ErrorKind::Timeout => format!("no answer from {} within {:?}", context.servers, context.deadline),
+        ErrorKind::Connection if is_servers_words(&details) => details.to_string(),
+        ErrorKind::Connection => format!(
+            "not connected to {}: {}",
+            context.servers,
+            context.last_failure.as_deref().unwrap_or(&details)
+        ),
+        _ => details.to_string(),
+    };
+    Error::new(kind, message).with_source(FredError::new(error.kind().clone(), details.into_owned()))
+}
+
+fn kind(error: &FredError) -> ErrorKind {
+    match error.kind() {
+        FredKind::Timeout => ErrorKind::Timeout,
+        FredKind::Backpressure => ErrorKind::Overloaded,
+        FredKind::IO | FredKind::Canceled | FredKind::Routing | FredKind::Sentinel | FredKind::Protocol => {
+            ErrorKind::Connection
+        }
+        #[cfg(feature = "rustls")]
+        FredKind::Tls => ErrorKind::Connection,
+        // fred has one kind for most of what servers answer and for failures of its own.
+        _ if is_unready(error.details()) => ErrorKind::Connection,
+        FredKind::Unknown | FredKind::Cluster if !is_servers_words(error.details()) => ErrorKind::Connection,
+        _ => ErrorKind::Server,
+    }
+}
+
+/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away.
+fn is_unready(details: &str) -> bool {
+    ["LOADING", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
+}
+
+/// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
+/// before Redis 7, which begin with the script and the line.
+fn is_servers_words(details: &str) -> bool {
+    let code = code(details);
+    details.starts_with("@user_script")
+        || code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+fn code(details: &str) -> &str {
+    details.split(' ').next().unwrap_or_default()
+}
+
+/// Tells whether a failure to connect will not mend itself: the address, the certificate or the password is wrong.
+pub(crate) fn is_final(error: &FredError) -> bool {
+    match error.kind() {
+        FredKind::Auth | FredKind::Config | FredKind::Url => true,
+        // A handshake that fails comes as an i/o error around the debug form of the TLS library's.
+        FredKind::IO => ["InvalidCertificate", "InvalidMessage", "AlertReceived"]
+            .iter()
+            .any(|sign| error.details().contains(sign)),
+        #[cfg(feature = "rustls")]
+        FredKind::Tls => true,
+        FredKind::Unknown => {
+            is_servers_words(error.details())
+                && !is_unready(error.details())
+                && !error.details().contains("max number of clients")
+        }
+        _ => false,
+    }
+}
+
+/// The error of a connection that can not come to be.
+#[cold]
+pub(crate) fn refused(error: &FredError, servers: &str) -> Error {
+    let details = printable(error.details());
+    let advice = if details.contains("unknown command") && details.contains("HELLO") {
+        " (a server without RESP3: see RedisConfig::with_resp3)"
+    } else {
+        ""
+    };
+    Error::new(
+        ErrorKind::Server,
+        format!("no connection to {servers} is possible: {details}{advice}"),
+    )
+    .with_source(FredError::new(error.kind().clone(), details.into_owned()))
+}
+
+/// The words of an error in one line, without the arguments some servers quote: they may be keys or passwords.
+pub(crate) fn printable(details: &str) -> Cow<'_, str> {
+    let details = match details.find(", with args beginning with") {
+        Some(end) => &details[..end],
+        None => details,
+    };
+    // `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }` says it once inside.
+    let details = match details
+        .split_once("message: \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+    {
+        Some((message, _)) => message,
+        None => details,
+    };
+    // `Custom { kind: InvalidData, error: InvalidCertificate(Expired) }` likewise.
+    let details = match details.split_once(", error: ") {
+        Some((custom, error)) if custom.starts_with("Custom {") => error.trim_end_matches(" }"),
+        _ => details,
+    };
+    let details = details.trim().trim_end_matches('.');
+    if details.contains(['\r', '\n']) {
+        Cow::Owned(details.replace(['\r', '\n'], " "))
+    } else {
+        Cow::Borrowed(details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn converted(kind: FredKind, details: &'static str, writes: bool) -> Error {
+        let context = Context {
+            servers: "localhost:6379",
+            deadline: Duration::from_millis(250),
+            last_failure: None,
+            writes,
+        };
+        convert(&FredError::new(kind, details), &context)
+    }
+
+    #[test]
+    fn the_kinds_of_fred_become_kinds_to_act_on() {
+        for (fred, details, expected) in [
+            (FredKind::IO, "Connection closed.", ErrorKind::Connection),
+            (FredKind::Canceled, "Canceled.", ErrorKind::Connection),
+            (
+                FredKind::Unknown,
+                "Failed to send command to router.",
+                ErrorKind::Connection,
+            ),
+            (FredKind::Unknown, "channel closed", ErrorKind::Connection),
+            (
+                FredKind::Unknown,
+                "LOADING Redis is loading the dataset in memory",
+                ErrorKind::Connection,
+            ),
+            (
+                FredKind::Cluster,
+                "CLUSTERDOWN Hash slot not served",
+                ErrorKind::Connection,
+            ),
+            (
+                FredKind::Cluster,
+                "Missing server for hash slot 7",
+                ErrorKind::Connection,
+            ),
+            (FredKind::Timeout, "Request timed out.", ErrorKind::Timeout),
+            (
+                FredKind::Backpressure,
+                "Max in-flight commands reached.",
+                ErrorKind::Overloaded,
+            ),
+            (FredKind::Unknown, "OOM command not allowed", ErrorKind::Server),
+            (FredKind::Unknown, "READONLY You can't write", ErrorKind::Server),
+            (FredKind::Unknown, "NOPERM no permissions", ErrorKind::Server),
+            (
+                FredKind::Unknown,
+                "@user_script: 1: The user executing the script can't run this command",
+                ErrorKind::Server,
+            ),
+            (FredKind::Auth, "NOAUTH Authentication required.", ErrorKind::Server),
+            (FredKind::InvalidArgument, "WRONGTYPE Operation", ErrorKind::Server),
+            (FredKind::Parse, "Could not convert to array.", ErrorKind::Server),
+        ] {
+            assert_eq!(converted(fred, details, false).kind(), expected, "{details}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_says_what_is_not_known() {
+        assert_eq!(
+            converted(FredKind::Timeout, "Request timed out.", true).to_string(),
+            "no answer from localhost:6379 within 250ms; the write may or may not have been applied"
+        );
+        assert_eq!(
+            converted(FredKind::Timeout, "Request timed out.", false).to_string(),
+            "no answer from localhost:6379 within 250ms"
+        );
+    }
+
+    #[test]
+    fn arguments_a_server_quotes_are_cut_off() {
+        let details = "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `app`, `hunter2`, ";
+        let error = converted(FredKind::Unknown, details, false);
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        let error = refused(&FredError::new(FredKind::Unknown, details), "localhost:6379");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        assert!(error.to_string().contains("with_resp3"), "{error}");
+    }
+
+    #[test]
+    fn an_operating_systems_error_is_told_in_its_own_words() {
+        let details = "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }";
+        assert_eq!(
+            converted(FredKind::IO, details, false).to_string(),
+            "not connected to localhost:6379: Connection refused"
+        );
+    }
+
+    #[test]
+    fn a_refused_certificate_is_told_without_its_wrapping() {
+        let details = "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }";
+        assert_eq!(
+            refused(&FredError::new(FredKind::IO, details), "localhost:6379").to_string(),
+            "no connection to localhost:6379 is possible: InvalidCertificate(UnknownIssuer)"
+        );
+    }
+
+    #[test]
+    fn what_waiting_can_mend_is_not_final() {
+        for (kind, details, expected) in [
+            (FredKind::Auth, "WRONGPASS invalid username-password pair", true),
+            (FredKind::Unknown, "NOPERM no permissions to run 'select'", true),
+            (FredKind::Unknown, "ERR DB index is out of range", true),
+            (FredKind::Unknown, "ERR max number of clients reached", false),
+            (FredKind::Unknown, "LOADING Redis is loading", false),
+            (
+                FredKind::IO,
+                "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }",
+                true,
+            ),
+            (FredKind::IO, "Connection refused", false),
+            (FredKind::Timeout, "Request timed out.", false),
+        ] {
+            assert_eq!(is_final(&FredError::new(kind, details)), expected, "{details}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The one connection that managers and backends share.
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use fred::{
+    clients::Client,
+    error::Error as FredError,
+    interfaces::{ClientLike, EventInterface},
+    types::{
+        ConnectHandle,
+        config::{Options, Server},
+    },
+};
+use futures::future::{Either, select};
+use larder::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use tokio::{sync::broadcast, time::timeout};
+
+use crate::{
+    config::{RedisConfig, servers},
+    error,
+    runtime::Driver,
+};
+
+type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
+
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) options: Options,
+    pub(crate) driver: Driver,
+    pub(crate) deadline: Duration,
+    pub(crate) wrong_types: AtomicU64,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) max_in_flight: usize,
+    /// Since when commands went unanswered, in milliseconds after `origin`; 0 while they are answered.
+    pub(crate) silent_since: AtomicU64,
+    pub(crate) origin: Instant,
+    connect_timeout: Duration,
+    servers: String,
+    /// The task that drives the connection; `None` for a client of the user's, and after closing.
+    task: Mutex<Option<Task>>,
+    closed: AtomicBool,
+    /// What fred reports of its attempts to connect, read only when an error needs a reason.
+    failures: Mutex<(Failures, Option<String>)>,
+}
+
+/// How the first attempt to connect went.
+pub(crate) enum Contact {
+    Made,
+    /// The server is away for now.
+    Away(Error),
+    /// Trying again will not help.
+    Refused(Error),
+}
+
+impl Link {
+    /// Builds a connection that is not yet being made.
+    pub(crate) fn new(config: &RedisConfig, driver: Driver) -> Result<Self> {
+        config.check()?;
+        let built = {
+            let _entered = driver.handle().enter();
+            config.builder().build()
+        };
+        let client = built.map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, error::printable(error.details())).with_source(error)
+        })?;
+        Ok(Self::around(client, config, driver))
+    }
+
+    /// Wraps a client that its owner connects and closes.
+    pub(crate) fn of_client(client: Client, driver: Driver) -> Self {
+        let config = RedisConfig::with_defaults(client.client_config());
+        Self::around(client, &config, driver)
+    }
+
+    fn around(client: Client, config: &RedisConfig, driver: Driver) -> Self {
+        let failures = client.error_rx();
+        Self {
+            client,
+            // On every command: bounded by fred itself, because a dropped future leaves its command in fred's queue
+            // to be sent later, where one that timed out is skipped.
+            options: Options {
+                timeout: Some(config.deadline),
+                fail_fast: true,
+                max_attempts: Some(1),
+                ..Options::default()
+            },
+            driver,
+            deadline: config.deadline,
+            wrong_types: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            max_in_flight: config.max_in_flight,
+            silent_since: AtomicU64::new(0),
+            origin: Instant::now(),
+            connect_timeout: config.connect_timeout,
+            servers: servers(&config.fred),
+            task: Mutex::new(None),
+            closed: AtomicBool::new(false),
+            failures: Mutex::new((failures, None)),
+        }
+    }
+
+    /// Starts to connect in the background, and to connect again whenever the connection is lost.
+    pub(crate) fn begin(&self) {
+        let _entered = self.driver.handle().enter();
+        *self.task.lock() = Some(Task(self.client.connect()));
+    }
+
+    /// Starts to connect and waits for the first attempt, within the connect timeout.
+    pub(crate) async fn first_contact(&self) -> Contact {
+        let mut failures = self.client.error_rx();
+        let mut connected = pin!(self.client.wait_for_connect());
+        // The first poll subscribes to the event; only then may it happen.
+        let _ = futures::poll!(&mut connected);
+        self.begin();
+        let first = timeout(self.connect_timeout, async {
+            match select(connected, pin!(failures.recv())).await {
+                Either::Left((connected, _)) => connected,
+                Either::Right((Ok((failure, _)), _)) => Err(failure),
+                Either::Right((Err(_), _)) => Err(FredError::new_canceled()),
+            }
+        });
+        match first.await {
+            Ok(Ok(())) => Contact::Made,
+            Ok(Err(failure)) if error::is_final(&failure) => Contact::Refused(error::refused(&failure, &self.servers)),
+            Ok(Err(failure)) => Contact::Away(error::convert(&failure, &self.context(false))),
+            Err(_) => Contact::Away(Error::new(
+                ErrorKind::Connection,
+                format!("{} did not answer within {:?}", self.servers, self.connect_timeout),
+            )),
+        }
+    }
+
+    /// Drops a connection that went silent and makes a new one.
+    ///
+    /// fred does neither while it has commands to write: the peer of a connection that broke without a word is asked
+    /// again and again until the kernel gives up, minutes later.
+    pub(crate) fn replace_connection(&self) {
+        let mut task = self.task.lock();
+        if let Some(silent) = task.take() {
+            drop(silent);
+            *task = Some(Task(self.client.connect()));
+        }
+    }
+
+    /// Ends the connection and the task that drives it. A client of the user's is left alone.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let Some(mut task) = self.task.lock().take() else {
+            return;
+        };
+        // QUIT lets answers arrive that are under way; the task then ends by itself. The abort is for a server that
+        // does not answer.
+        let ended = timeout(self.deadline, async {
+            let _ = self.client.with_options(&self.options).quit().await;
+            let _ = (&mut task.0).await;
+        });
+        if ended.await.is_err() {
+            task.0.abort();
+            let _ = (&mut task.0).await;
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// What an error of a command needs to know.
+    #[cold]
+    pub(crate) fn context(&self, writes: bool) -> error::Context<'_> {
+        error::Context {
+            servers: &self.servers,
+            deadline: self.deadline,
+            last_failure: self.last_failure(),
+            writes,
+        }
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        if self.client.is_connected() {
+            return None;
+        }
+        let mut failures = self.failures.lock();
+        let (reports, last) = &mut *failures;
+        loop {
+            match reports.try_recv() {
+                Ok((failure, _)) => *last = Some(error::printable(failure.details()).into_owned()),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return last.clone(),
+            }
+        }
+    }
+
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+}
+
+/// The task that drives a connection and ends with this value.
+///
+/// It holds the client, so dropping the client alone would leave both, and the connection, behind.
+struct Task(ConnectHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("servers", &self.servers)
+            .field("state", &self.client.state())
+            .field("in_flight", &self.in_flight.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! GET, MGET and the beginning of a value.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use fred::{
+    error::Error as FredError,
+    interfaces::{ClientLike, KeysInterface},
+    types::{Key, Value},
+    util::redis_keyslot,
+};
+use futures::future::join_all;
+use larder::{Entry, Error, ErrorKind, Head, KeyTtl, Result};
+
+use crate::{
+    link::Link,
+    script::{self, Sending},
+};
+
+/// From this size on a value's share of the connection's buffer is large enough to be kept as it is.
+const KEEP_SLICE: usize = 64 * 1024;
+
+/// How many keys one MGET asks for: more would keep the server from its other clients for long.
+const KEYS_PER_MGET: usize = 1024;
+
+impl Link {
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let _permit = self.admit(1)?;
+        let client = self.bounded();
+        let answer = Box::pin(client.get::<Option<Bytes>, _>(Key::from(key))).await;
+        let found = self.wrong_type_as_missing(answer, None)?;
+        Ok(found.map(|bytes| {
+            Entry::new(if bytes.len() < KEEP_SLICE {
+                copied(&bytes)
+            } else {
+                bytes
+            })
+        }))
+    }
+
+    pub(crate) async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+        let groups = self.groups(keys);
+        let _permit = match self.admit(groups.len()) {
+            Ok(permit) => permit,
+            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut answers: Vec<Option<Result<Option<Entry>>>> = keys.iter().map(|_| None).collect();
+        // A cluster may need a command per key; a window bounds the memory of those under way.
+        for window in groups.chunks(KEYS_PER_MGET) {
+            let found = join_all(window.iter().map(|group| self.get_group(keys, group))).await;
+            for (group, found) in window.iter().zip(found) {
+                match found {
+                    Ok(found) => {
+                        for (&place, bytes) in group.iter().zip(found) {
+                            answers[place] = Some(Ok(bytes.map(|bytes| Entry::new(copied(&bytes)))));
+                        }
+                    }
+                    Err(error) => {
+                        for &place in group {
+                            answers[place] = Some(Err(error.clone()));
+                        }
+                    }
+                }
+            }
+        }
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(|| Err(unexpected("MGET left out a key"))))
+            .collect()
+    }
+
+    /// The places of `keys`, grouped into what one MGET may ask for: on a cluster, keys of one hash slot.
+    fn groups(&self, keys: &[&str]) -> Vec<Vec<usize>> {
+        let places: Vec<usize> = (0..keys.len()).collect();
+        if !self.client.is_clustered() {
+            return places.chunks(KEYS_PER_MGET).map(<[usize]>::to_vec).collect();
+        }
+        let mut slots: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for place in places {
+            slots
+                .entry(redis_keyslot(keys[place].as_bytes()))
+                .or_default()
+                .push(place);
+        }
+        slots.into_values().collect()
+    }
+
+    async fn get_group(&self, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
+        let asked: Vec<Key> = group.iter().map(|&place| Key::from(keys[place])).collect();
+        let client = self.bounded();
+        let found: Vec<Option<Bytes>> = self.read(client.mget(asked)).await?;
+        if found.len() == group.len() {
+            Ok(found)
+        } else {
+            Err(unexpected("MGET answered another number of values than keys"))
+        }
+    }
+
+    pub(crate) async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
+        let _permit = self.admit(1)?;
+        let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
+        let answer = script::HEAD
+            .run(
+                self.bounded(),
+                Key::from(key),
+                vec![Value::Integer(last)],
+                Sending::ByHash,
+            )
+            .await;
+        match self.wrong_type_as_missing(answer, Value::Null)? {
+            Value::Null => Ok(None),
+            Value::Array(parts) => match parts.as_slice() {
+                [bytes, Value::Integer(len), Value::Integer(millis)] => {
+                    let bytes = bytes
+                        .as_bytes()
+                        .ok_or_else(|| unexpected("the head of a value is no bytes"))?;
+                    Ok(Some(Head::new(
+                        Bytes::copy_from_slice(bytes),
+                        u64::try_from(*len).unwrap_or(0),
+                        remaining(*millis),
+                    )))
+                }
+                _ => Err(unexpected("the head of a value has other parts than asked for")),
+            },
+            _ => Err(unexpected("the head of a value is no array")),
+        }
+    }
+
+    /// Judges an answer, WRONGTYPE as `missing`, which is counted.
+    fn wrong_type_as_missing<T>(&self, answer: Result<T, FredError>, missing: T) -> Result<T> {
+        if let Err(error) = &answer
+            && error.details().starts_with("WRONGTYPE")
+        {
+            self.wrong_types.fetch_add(1, Ordering::Relaxed);
+            return Ok(missing);
+        }
+        self.judge(answer, false)
+    }
+}
+
+/// PTTL's answer for a key that exists. A key in its last instant has 0 ms left and is still there.
+fn remaining(millis: i64) -> KeyTtl {
+    match u64::try_from(millis) {
+        Ok(millis) => KeyTtl::Expires(Duration::from_millis(millis.max(1))),
+        Err(_) => KeyTtl::Persistent,
+    }
+}
+
+fn copied(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+pub(crate) fn unexpected(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Server,
+        format!("the server's answer is not understood: {what}"),
+    )
+}

@@ -1,0 +1,71 @@
+//! The tokio runtime a connection lives on, for callers on any executor.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+};
+
+use larder::{Error, ErrorKind, Result};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+
+/// A handle on the runtime that drives a connection, and the runtime itself where it is ours.
+pub(crate) struct Driver {
+    handle: Handle,
+    owned: Option<Runtime>,
+}
+
+impl Driver {
+    /// Takes the multi-thread runtime the caller is on, or starts a background one.
+    ///
+    /// A current-thread runtime is not taken: it makes progress only while its one thread polls it, so a caller on
+    /// another thread would wait without its deadline.
+    pub(crate) fn ambient_or_own() -> Result<Self> {
+        match Handle::try_current() {
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => Ok(Self { handle, owned: None }),
+            _ => Self::own(),
+        }
+    }
+
+    /// Starts a background runtime of one thread, which ends with this value.
+    pub(crate) fn own() -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("larder-fred")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Connection,
+                    format!("the background runtime could not start: {error}"),
+                )
+                .with_source(error)
+            })?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            owned: Some(runtime),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Polls `future` inside the runtime, whichever executor polls the result.
+    pub(crate) async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let _entered = self.handle.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.owned.take() {
+            // A plain drop waits for the runtime's threads, which panics inside another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! SCAN, page by page.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use fred::{
+    interfaces::{ClientLike, ClusterInterface, KeysInterface},
+    types::{
+        Value,
+        config::{Options, Server},
+    },
+};
+use futures::{Stream, stream};
+use larder::{Error, ErrorKind, Result};
+
+use crate::{link::Link, read::unexpected};
+
+/// How many keys a page looks at. Not how many it finds: that depends on the pattern.
+const PAGE: u32 = 512;
+
+const FIRST_CURSOR: &str = "0";
+
+struct Place {
+    pattern: String,
+    /// The nodes not yet done, the one under way in front. `None` stands for the only server.
+    nodes: VecDeque<Option<Server>>,
+    cursor: String,
+}
+
+impl Link {
+    pub(crate) fn scan(&self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'_> {
+        let pattern = pattern.to_owned();
+        let begin = move || -> Result<Place> {
+            Ok(Place {
+                pattern,
+                nodes: self.nodes()?,
+                cursor: FIRST_CURSOR.to_owned(),
+            })
+        };
+        // The nodes are looked up when the first page is asked for, not when the stream is made.
+        stream::try_unfold(Err(begin), move |place: Result<Place, _>| async move {
+            let place = match place {
+                Ok(place) => place,
+                Err(begin) => begin().map_err(|error: Error| error.with_operation("scan"))?,
+            };
+            let page = self.driver.enter(self.page(place)).await;
+            page.map_err(|error| error.with_operation("scan"))
+                .map(|page| page.map(|(keys, place)| (keys, Ok(place))))
+        })
+    }
+
+    /// Every node that holds keys: fred's own scan of a cluster goes on after it is dropped, so each is asked by
+    /// itself.
+    fn nodes(&self) -> Result<VecDeque<Option<Server>>> {
+        if !self.client.is_clustered() {
+            return Ok(VecDeque::from([None]));
+        }
+        match self.client.cached_cluster_state() {
+            Some(state) => Ok(state.unique_primary_nodes().into_iter().map(Some).collect()),
+            None => Err(Error::new(
+                ErrorKind::Connection,
+                format!(
+                    "not connected to {}: the nodes of the cluster are not known yet",
+                    self.servers()
+                ),
+            )),
+        }
+    }
+
+    async fn page(&self, mut place: Place) -> Result<Option<(Vec<String>, Place)>> {
+        let Some(node) = place.nodes.front().cloned() else {
+            return Ok(None);
+        };
+        let _permit = self.admit(1)?;
+        let client = self.client.with_options(&Options {
+            cluster_node: node,
+            ..self.options.clone()
+        });
+        let answer: Value = self
+            .read(client.scan_page(place.cursor.as_str(), place.pattern.as_str(), Some(PAGE), None))
+            .await?;
+        let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
+        if cursor == FIRST_CURSOR {
+            place.nodes.pop_front();
+        }
+        place.cursor = cursor;
+        Ok(Some((keys, place)))
+    }
+}
+
+/// The cursor and the keys of a page, without those that are not UTF-8: no key of a cache's is like that.
+fn parts(answer: Value) -> Option<(String, Vec<String>)> {
+    let Value::Array(parts) = answer else {
+        return None;
+    };
+    let [cursor, Value::Array(keys)] = <[Value; 2]>::try_from(parts).ok()? else {
+        return None;
+    };
+    let keys = keys
+        .into_iter()
+        .filter_map(|key| key.convert::<Bytes>().ok())
+        .filter_map(|key| std::str::from_utf8(&key).ok().map(str::to_owned))
+        .collect();
+    Some((cursor.into_string()?, keys))
+}

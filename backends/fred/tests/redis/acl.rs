@@ -1,0 +1,116 @@
+//! The rights a user needs, exactly.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
+use larder_fred::{ConnectionManager, RedisConfig};
+use testkit::RedisServer;
+
+use crate::support::{block_on, forever, starts_with};
+
+/// What the documentation of the crate lists.
+pub(crate) const RIGHTS: [&str; 14] = [
+    "+get",
+    "+mget",
+    "+set",
+    "+unlink",
+    "+pexpire",
+    "+eval",
+    "+evalsha",
+    "+scan",
+    "+strlen",
+    "+getrange",
+    "+exists",
+    "+persist",
+    "+pttl",
+    "+select",
+];
+
+fn grant(server: &RedisServer, rights: &[&str]) {
+    let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~myapp:*"];
+    server.command::<()>(&[&user[..], rights].concat());
+}
+
+fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
+    let url = format!("redis://app:secret@127.0.0.1:{}/1", server.port());
+    let config = RedisConfig::from_url(&url).unwrap();
+    config.with_resp3(resp3).with_deadline(Duration::from_secs(5))
+}
+
+/// Makes every call there is, each under every condition.
+async fn everything(config: RedisConfig) -> Result<()> {
+    let backend = ConnectionManager::from_config_strict(config).await?.backend();
+    let value = || Bytes::from_static(b"value");
+    let hour = Duration::from_hours(1);
+    for condition in [Condition::Always, Condition::IfPresent, starts_with("val")] {
+        let of = || condition.clone();
+        backend.set("myapp:k", value(), forever()).await?;
+        for expiry in [Expiry::After(hour), Expiry::Never, Expiry::Keep] {
+            let options = SetOptions::new(expiry).with_condition(of());
+            backend.set("myapp:k", value(), options).await?;
+        }
+        backend.expire("myapp:k", hour, of()).await?;
+        backend.persist("myapp:k", of()).await?;
+        // An empty value is looked at more closely.
+        backend.set("myapp:empty", Bytes::new(), forever()).await?;
+        backend.persist("myapp:empty", of()).await?;
+        backend.head("myapp:k", 2).await?;
+        backend.delete("myapp:k", of()).await?;
+    }
+    let absent = forever().with_condition(Condition::IfAbsent);
+    backend.set("myapp:k", value(), absent).await?;
+    for written in backend.set_many(vec![SetItem::new("myapp:l", "v", forever())]).await {
+        written?;
+    }
+    backend.get("myapp:k").await?;
+    for found in backend.get_many(&["myapp:l"]).await {
+        found?;
+    }
+    let pages: Vec<Vec<String>> = futures::TryStreamExt::try_collect(backend.scan("myapp:*")).await?;
+    assert!(pages.concat().contains(&"myapp:l".to_owned()));
+    for removed in backend.delete_many(&["myapp:k", "myapp:l", "myapp:empty"]).await {
+        removed?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_documented_rights_suffice_for_every_call() {
+    let server = RedisServer::start();
+    grant(&server, &RIGHTS);
+    block_on(everything(config(&server, true))).unwrap();
+
+    // RESP2 has a greeting of its own only where there is a password.
+    server.command::<()>(&["SCRIPT", "FLUSH"]);
+    block_on(everything(config(&server, false))).unwrap();
+}
+
+#[test]
+fn each_documented_right_is_needed() {
+    let server = RedisServer::start();
+    for right in RIGHTS {
+        server.command::<()>(&["SCRIPT", "FLUSH"]);
+        let others: Vec<&str> = RIGHTS.into_iter().filter(|&other| other != right).collect();
+        grant(&server, &others);
+        match block_on(everything(config(&server, true))) {
+            Ok(()) => panic!("{right} is documented and not needed"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Server, "{right}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_key_outside_the_users_pattern_is_a_server_error() {
+    let server = RedisServer::start();
+    grant(&server, &RIGHTS);
+    block_on(async {
+        let manager = ConnectionManager::from_config_strict(config(&server, true))
+            .await
+            .unwrap();
+        let backend = manager.backend();
+        let error = backend.get("other:k").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert!(error.message().starts_with("NOPERM"), "{error}");
+    });
+}

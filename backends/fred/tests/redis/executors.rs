@@ -1,0 +1,89 @@
+//! The same calls from every executor.
+
+use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
+use testkit::RedisServer;
+
+use crate::support::{config, round_trip};
+
+async fn connected(config: RedisConfig) -> FredBackend {
+    ConnectionManager::from_config_strict(config).await.unwrap().backend()
+}
+
+#[test]
+fn smol_makes_and_uses_a_backend() {
+    let server = RedisServer::start();
+    smol::block_on(async {
+        let backend = connected(config(&server, true)).await;
+        // On another thread of another executor, with a deadline on every call.
+        smol::unblock(move || smol::block_on(round_trip(&backend, "smol"))).await;
+    });
+}
+
+#[test]
+fn a_plain_block_on_makes_and_uses_a_backend() {
+    let server = RedisServer::start();
+    futures::executor::block_on(async {
+        let backend = connected(config(&server, true)).await;
+        round_trip(&backend, "plain").await;
+    });
+}
+
+#[test]
+fn a_multi_thread_tokio_makes_a_backend_that_others_use() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let backend = runtime.block_on(connected(config(&server, true)));
+    runtime.block_on(round_trip(&backend, "tokio"));
+    futures::executor::block_on(round_trip(&backend, "tokio"));
+    smol::block_on(round_trip(&backend, "tokio"));
+}
+
+#[test]
+fn a_current_thread_tokio_makes_a_backend_that_others_use_while_it_is_idle() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let backend = runtime.block_on(connected(config(&server, true)));
+    runtime.block_on(round_trip(&backend, "tokio"));
+    futures::executor::block_on(round_trip(&backend, "tokio"));
+    drop(runtime);
+    smol::block_on(round_trip(&backend, "tokio"));
+}
+
+#[test]
+fn a_backend_may_be_dropped_inside_any_runtime() {
+    let server = RedisServer::start();
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let backend = connected(config(&server, true)).await;
+            round_trip(&backend, "dropped").await;
+            drop(backend);
+        });
+    }
+    smol::block_on(async { drop(connected(config(&server, true)).await) });
+}
+
+#[test]
+fn a_static_outlives_the_runtime_that_touched_it_first() {
+    let server = RedisServer::start();
+    let manager = {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        ConnectionManager::from_config_lazy(config(&server, true)).unwrap()
+    };
+    let backend = manager.backend();
+    crate::support::eventually("the lazy connection is made", || {
+        futures::executor::block_on(manager.ping()).is_ok()
+    });
+    futures::executor::block_on(round_trip(&backend, "static"));
+}

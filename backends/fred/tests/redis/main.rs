@@ -1,0 +1,17 @@
+//! The backend against real servers.
+
+mod acl;
+mod batch;
+mod cache;
+mod cluster;
+mod conditions;
+mod conformance;
+mod executors;
+mod glob;
+mod lifecycle;
+mod oracle;
+mod outage;
+mod replies;
+mod scan;
+mod start;
+mod support;

@@ -1,0 +1,139 @@
+//! What servers answer besides the answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
+use testkit::RedisServer;
+
+use crate::support::{backend, block_on, bytes, forever, in_both_protocols, starts_with};
+
+const VALUE: Bytes = Bytes::from_static(b"value");
+
+#[test]
+fn a_key_of_another_type_reads_as_missing_and_is_counted() {
+    in_both_protocols(async |server, backend| {
+        server.command::<()>(&["RPUSH", "list", "x"]);
+        backend.set("k", VALUE, forever()).await.unwrap();
+
+        assert!(backend.get("list").await.unwrap().is_none());
+        assert!(backend.head("list", 4).await.unwrap().is_none());
+        assert_eq!(backend.wrong_type_reads(), 2);
+        let found = backend.get_many(&["list", "k"]).await;
+        let found: Vec<_> = found.into_iter().map(bytes).collect();
+        assert_eq!(found, [None, Some(VALUE)]);
+        assert_eq!(backend.clone().wrong_type_reads(), 2);
+    });
+}
+
+#[test]
+fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
+    in_both_protocols(async |server, backend| {
+        server.command::<()>(&["RPUSH", "list", "x"]);
+        let hour = Duration::from_hours(1);
+        for condition in [Condition::IfPresent, starts_with("x")] {
+            let of = || condition.clone();
+            for answer in [
+                backend.set("list", VALUE, forever().with_condition(of())).await,
+                backend.delete("list", of()).await,
+                backend.expire("list", hour, of()).await,
+                backend.persist("list", of()).await,
+            ] {
+                let error = answer.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+                assert!(error.message().starts_with("WRONGTYPE"), "{error}");
+            }
+        }
+        let kept = backend.set("list", VALUE, SetOptions::new(Expiry::Keep)).await;
+        assert_eq!(kept.unwrap_err().kind(), ErrorKind::Server);
+        let absent = forever().with_condition(Condition::IfAbsent);
+        assert_eq!(backend.set("list", VALUE, absent).await.unwrap(), Outcome::Mismatch);
+        assert_eq!(server.command::<Vec<String>>(&["LRANGE", "list", "0", "-1"]), ["x"]);
+        assert_eq!(server.command::<i64>(&["PTTL", "list"]), -1);
+    });
+}
+
+#[test]
+fn unconditional_writes_act_on_a_key_of_another_type() {
+    in_both_protocols(async |server, backend| {
+        let always = || Condition::Always;
+        let list = || server.command::<()>(&["RPUSH", "list", "x"]);
+        list();
+        let expired = backend.expire("list", Duration::from_hours(1), always()).await;
+        assert_eq!(expired.unwrap(), Outcome::Done);
+        assert_eq!(backend.persist("list", always()).await.unwrap(), Outcome::Done);
+        assert_eq!(server.command::<i64>(&["PTTL", "list"]), -1);
+        assert_eq!(backend.delete("list", always()).await.unwrap(), Outcome::Done);
+        list();
+        assert_eq!(backend.delete_many(&["list"]).await.remove(0).unwrap(), Outcome::Done);
+        list();
+        assert_eq!(backend.set("list", VALUE, forever()).await.unwrap(), Outcome::Done);
+        assert_eq!(bytes(backend.get("list").await).unwrap(), VALUE);
+    });
+}
+
+#[test]
+fn out_of_memory_is_a_server_error_and_leaves_data_as_it_was() {
+    in_both_protocols(async |server, backend| {
+        backend.set("k", VALUE, forever()).await.unwrap();
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+
+        let items = vec![SetItem::new("k", "new", forever()), SetItem::new("l", "new", forever())];
+        let mut answers = backend.set_many(items).await;
+        answers.push(backend.set("k", Bytes::from_static(b"new"), forever()).await);
+        let conditional = forever().with_condition(Condition::IfPresent);
+        answers.push(backend.set("k", Bytes::from_static(b"new"), conditional).await);
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+            assert!(error.message().contains("OOM"), "{error}");
+        }
+        assert_eq!(bytes(backend.get("k").await).unwrap(), VALUE);
+    });
+}
+
+#[test]
+fn a_read_only_replica_is_a_server_error_at_once() {
+    in_both_protocols(async |server, backend| {
+        backend.set("k", VALUE, forever()).await.unwrap();
+        let nobody = RedisServer::reserve_port().to_string();
+        server.command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
+
+        let conditional = forever().with_condition(Condition::IfPresent);
+        for answer in [
+            backend.set("k", Bytes::from_static(b"new"), forever()).await,
+            backend.set("k", Bytes::from_static(b"new"), conditional).await,
+            backend.delete("k", Condition::Always).await,
+            backend.persist("k", Condition::Always).await,
+        ] {
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+            assert!(error.message().contains("READONLY"), "{error}");
+        }
+        assert_eq!(bytes(backend.get("k").await).unwrap(), VALUE);
+    });
+}
+
+#[test]
+fn a_server_that_forgot_its_scripts_is_taught_them_again() {
+    in_both_protocols(async |server, backend| {
+        for _ in 0..2 {
+            backend.set("k", VALUE, forever()).await.unwrap();
+            assert_eq!(backend.delete("k", starts_with("val")).await.unwrap(), Outcome::Done);
+            server.command::<()>(&["SCRIPT", "FLUSH"]);
+        }
+        assert!(backend.head("k", 1).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn errors_are_named_after_their_call() {
+    let mut server = RedisServer::start();
+    block_on(async {
+        let backend = backend(&server, true).await;
+        server.stop();
+        assert_eq!(backend.get("k").await.unwrap_err().operation(), Some("get"));
+        let many = backend.get_many(&["k"]).await.remove(0);
+        assert_eq!(many.unwrap_err().operation(), Some("get_many"));
+    });
+}

@@ -1,0 +1,147 @@
+use std::{hash::BuildHasher, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use larder::{Clock, Condition, Expiry, KeyTtl, Outcome, Result, SetOptions};
+use parking_lot::{Mutex, MutexGuard};
+use quick_cache::{DefaultHashBuilder, sync::Cache};
+
+use crate::slot::{Slot, Weight};
+
+pub(crate) type Entries = Cache<Box<str>, Slot, Weight>;
+
+/// How many writers of different keys can be at work at once; a power of two.
+const STRIPES: usize = 64;
+
+/// The entries, and what makes a conditional write of them one step.
+///
+/// Reads go to `quick_cache` alone. A write first takes the lock of its key's stripe, so what it finds still stands
+/// when it acts; only an eviction may come between, which is allowed at any time. The `entry` of `quick_cache` would do
+/// without the stripes, but it needs an owned key for every call and leaves a placeholder where nothing stood,
+/// which other writers then have to wait for.
+pub(crate) struct Map {
+    entries: Entries,
+    stripes: Box<[Mutex<()>]>,
+    hasher: DefaultHashBuilder,
+    clock: Arc<dyn Clock>,
+}
+
+impl Map {
+    pub(crate) fn new(entries: Entries, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            entries,
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            hasher: DefaultHashBuilder::default(),
+            clock,
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// The value under `key` and its remaining life; an expired entry is removed on the way.
+    pub(crate) fn read(&self, key: &str) -> Option<(Bytes, KeyTtl)> {
+        let slot = self.entries.get(key)?;
+        if let Some(ttl) = slot.ttl(&*self.clock) {
+            return Some((slot.value, ttl));
+        }
+        self.remove_dead(key);
+        None
+    }
+
+    pub(crate) fn set(&self, key: &str, value: &[u8], options: &SetOptions) -> Result<Outcome> {
+        options.check()?;
+        let _writer = self.writer(key);
+        let standing = self.standing(key);
+        let refusal = match &options.condition {
+            Condition::Always if options.expiry != Expiry::Keep => None,
+            Condition::IfAbsent => standing.as_ref().map(|_| Outcome::Mismatch),
+            condition => refusal(condition, standing.as_ref()),
+        };
+        if let Some(outcome) = refusal {
+            return Ok(outcome);
+        }
+        let dies = match options.expiry {
+            Expiry::After(span) => Some(self.moment_after(span)?),
+            Expiry::Keep => standing.and_then(|slot| slot.dies),
+            _ => None,
+        };
+        let value = Bytes::copy_from_slice(value);
+        self.entries.insert(key.into(), Slot { value, dies });
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn delete(&self, key: &str, condition: &Condition) -> Result<Outcome> {
+        condition.check_for_change()?;
+        let _writer = self.writer(key);
+        Ok(refusal(condition, self.standing(key).as_ref()).unwrap_or_else(|| {
+            self.entries.remove(key);
+            Outcome::Done
+        }))
+    }
+
+    pub(crate) fn expire(&self, key: &str, after: Duration, condition: &Condition) -> Result<Outcome> {
+        condition.check_for_change()?;
+        let dies = self.moment_after(after)?;
+        Ok(self.change_life(key, condition, Some(dies)))
+    }
+
+    pub(crate) fn persist(&self, key: &str, condition: &Condition) -> Result<Outcome> {
+        condition.check_for_change()?;
+        Ok(self.change_life(key, condition, None))
+    }
+
+    fn change_life(&self, key: &str, condition: &Condition, dies: Option<Duration>) -> Outcome {
+        let _writer = self.writer(key);
+        let standing = self.standing(key);
+        if let Some(outcome) = refusal(condition, standing.as_ref()) {
+            return outcome;
+        }
+        if let Some(slot) = standing {
+            // Not `replace`: a reader that met the end of the old life meanwhile has removed the entry.
+            self.entries.insert(key.into(), Slot { dies, ..slot });
+        }
+        Outcome::Done
+    }
+
+    /// Removes what stands under `key` if its life is over.
+    pub(crate) fn remove_dead(&self, key: &str) {
+        self.entries.remove_if(key, |slot| slot.is_dead(&*self.clock));
+    }
+
+    pub(crate) fn is_dead(&self, slot: &Slot) -> bool {
+        slot.is_dead(&*self.clock)
+    }
+
+    /// Holds off every other write of `key`.
+    fn writer(&self, key: &str) -> MutexGuard<'_, ()> {
+        // The low bits alone choose, so it does not matter what a narrow `usize` cuts off.
+        #[expect(clippy::cast_possible_truncation, reason = "see above")]
+        let stripe = self.hasher.hash_one(key) as usize % STRIPES;
+        self.stripes[stripe].lock()
+    }
+
+    /// What stands under `key`, for a write that holds off the others. Does not count as a use of the entry.
+    fn standing(&self, key: &str) -> Option<Slot> {
+        let slot = self.entries.peek(key)?;
+        if slot.is_dead(&*self.clock) {
+            self.entries.remove(key);
+            return None;
+        }
+        Some(slot)
+    }
+
+    fn moment_after(&self, span: Duration) -> Result<Duration> {
+        let millis = Expiry::whole_millis(span)?;
+        Ok(self.clock.monotonic() + Duration::from_millis(millis))
+    }
+}
+
+/// Why a write that needs a value to stand can not act, or `None` where it can.
+fn refusal(condition: &Condition, standing: Option<&Slot>) -> Option<Outcome> {
+    match (standing, condition) {
+        (None, _) => Some(Outcome::Missing),
+        (Some(slot), Condition::IfStartsWith(prefix)) if !slot.value.starts_with(prefix) => Some(Outcome::Mismatch),
+        (Some(_), _) => None,
+    }
+}

@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder::{Clock, KeyTtl};
+use quick_cache::Weighter;
+
+/// What an entry takes up besides the bytes of its key and value, roughly: the slot, its links and its place in the
+/// table, with the headers of two allocations.
+pub(crate) const ENTRY_OVERHEAD: u64 = 128;
+
+/// A value and the moment its life ends, by the monotonic reading of the backend's clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub(crate) value: Bytes,
+    pub(crate) dies: Option<Duration>,
+}
+
+impl Slot {
+    /// Tells whether the life is over. Reads the clock only where there is a life: most hits need not.
+    pub(crate) fn is_dead(&self, clock: &dyn Clock) -> bool {
+        self.dies.is_some_and(|dies| dies <= clock.monotonic())
+    }
+
+    /// The remaining life, or `None` where it is over by now.
+    pub(crate) fn ttl(&self, clock: &dyn Clock) -> Option<KeyTtl> {
+        let Some(dies) = self.dies else {
+            return Some(KeyTtl::Persistent);
+        };
+        let left = dies.checked_sub(clock.monotonic()).filter(|left| !left.is_zero())?;
+        // A part of a millisecond counts as a whole one, as it did when the life was given.
+        let millis = left.as_nanos().div_ceil(1_000_000);
+        Some(KeyTtl::Expires(Duration::from_millis(
+            u64::try_from(millis).unwrap_or(u64::MAX),
+        )))
+    }
+}
+
+/// What the bound of a map counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Weight {
+    Entries,
+    Bytes,
+}
+
+impl Weighter<Box<str>, Slot> for Weight {
+    fn weight(&self, key: &Box<str>, slot: &Slot) -> u64 {
+        match self {
+            Self::Entries => 1,
+            Self::Bytes => (key.len() + slot.value.len()) as u64 + ENTRY_OVERHEAD,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use std::{collections::BTreeSet, thread, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use larder::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions};
+use larder_memory::MemoryBackend;
+
+/// The one way in which a backend breaks the contract.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Flaw {
+    KeepStoresWhereNothingStands,
+    EmptyPrefixMeansAnything,
+    IfAbsentLooksFirstAndWritesLater,
+    PrefixLooksFirstAndWritesLater,
+    DeleteLooksFirstAndRemovesLater,
+    LivesAreRoundedUpToSeconds,
+    LivesBelowASecondAreForEver,
+    ScanNeverEnds,
+    ScanAnswersInOnePage,
+    ScanIgnoresThePattern,
+    ScanLeavesOutTheSecondPage,
+    DeleteManyAnswersBackwards,
+    GetManyLeavesOutDuplicates,
+    SetManyFailsAsAWhole,
+    EmptyValuesAreMissing,
+    HeadCutsTheLengthToo,
+    IfAbsentReplacesOtherTypes,
+}
+
+/// A sound store behind a wrapper with one flaw.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) sound: MemoryBackend,
+    pub(crate) flaw: Flaw,
+}
+
+impl Broken {
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn life(&self, span: Duration) -> Expiry {
+        match self.flaw {
+            Flaw::LivesAreRoundedUpToSeconds if !span.is_zero() && span < Duration::from_hours(2_400) => {
+                Expiry::After(Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
+            }
+            Flaw::LivesBelowASecondAreForEver if !span.is_zero() && span.as_secs() == 0 => Expiry::Never,
+            _ => Expiry::After(span),
+        }
+    }
+
+    fn condition(&self, condition: Condition) -> Condition {
+        match condition {
+            Condition::IfStartsWith(prefix) if prefix.is_empty() && self.has(Flaw::EmptyPrefixMeansAnything) => {
+                Condition::IfPresent
+            }
+            condition => condition,
+        }
+    }
+
+    /// Does what a condition asks for in two steps, with time for others in between.
+    async fn look_first(&self, key: &str, condition: &Condition) -> Option<Result<Outcome>> {
+        let standing = self.sound.get(key).await.ok()?.map(Entry::into_bytes);
+        thread::sleep(Duration::from_millis(2));
+        match (standing, condition) {
+            (Some(_), Condition::IfAbsent) => Some(Ok(Outcome::Mismatch)),
+            (None, Condition::IfStartsWith(_)) => Some(Ok(Outcome::Missing)),
+            (Some(value), Condition::IfStartsWith(prefix)) if !value.starts_with(prefix) => Some(Ok(Outcome::Mismatch)),
+            _ => None,
+        }
+    }
+}
+
+impl CacheBackend for Broken {
+    fn capabilities(&self) -> Capabilities {
+        self.sound.capabilities()
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let entry = self.sound.get(key).await?;
+        Ok(entry.filter(|entry| !self.has(Flaw::EmptyValuesAreMissing) || !entry.bytes().is_empty()))
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+        let mut keys = keys.to_vec();
+        if self.has(Flaw::GetManyLeavesOutDuplicates) {
+            let mut seen = BTreeSet::new();
+            keys.retain(|key| seen.insert(*key));
+        }
+        self.sound.get_many(&keys).await
+    }
+
+    async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
+        let head = self.sound.head(key, n).await?;
+        if !self.has(Flaw::HeadCutsTheLengthToo) {
+            return Ok(head);
+        }
+        Ok(head.map(|head| Head::new(head.bytes().clone(), head.bytes().len() as u64, head.ttl())))
+    }
+
+    async fn set(&self, key: &str, value: Bytes, mut options: SetOptions) -> Result<Outcome> {
+        options.condition = self.condition(options.condition);
+        if let Expiry::After(span) = options.expiry {
+            options.expiry = self.life(span);
+        }
+        let looks_first = match options.condition {
+            Condition::IfAbsent => self.has(Flaw::IfAbsentLooksFirstAndWritesLater),
+            Condition::IfStartsWith(_) => self.has(Flaw::PrefixLooksFirstAndWritesLater),
+            _ => false,
+        };
+        if looks_first && options.check().is_ok() && !self.sound.holds_other_type(key) {
+            if let Some(refused) = self.look_first(key, &options.condition).await {
+                return refused;
+            }
+            options.condition = Condition::Always;
+        }
+        if self.has(Flaw::IfAbsentReplacesOtherTypes)
+            && options.condition == Condition::IfAbsent
+            && self.sound.holds_other_type(key)
+        {
+            options.condition = Condition::Always;
+        }
+        let is_kept = options.expiry == Expiry::Keep && options.condition == Condition::Always;
+        if is_kept
+            && self.has(Flaw::KeepStoresWhereNothingStands)
+            && self.sound.raw(key).is_none()
+            && !self.sound.holds_other_type(key)
+        {
+            options.expiry = Expiry::Never;
+        }
+        self.sound.set(key, value, options).await
+    }
+
+    async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
+        let bad = items.iter().find_map(|item| item.options.check().err());
+        if let Some(error) = bad.filter(|_| self.has(Flaw::SetManyFailsAsAWhole)) {
+            return items.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut outcomes = Vec::new();
+        for item in items {
+            outcomes.push(self.set(&item.key, item.value, item.options).await);
+        }
+        outcomes
+    }
+
+    async fn delete(&self, key: &str, condition: Condition) -> Result<Outcome> {
+        if self.has(Flaw::DeleteLooksFirstAndRemovesLater) && condition == Condition::Always {
+            let stands = self.sound.raw(key).is_some() || self.sound.holds_other_type(key);
+            thread::sleep(Duration::from_millis(2));
+            self.sound.delete(key, condition).await?;
+            return Ok(if stands { Outcome::Done } else { Outcome::Missing });
+        }
+        self.sound.delete(key, self.condition(condition)).await
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> Vec<Result<Outcome>> {
+        let mut outcomes = self.sound.delete_many(keys).await;
+        if self.has(Flaw::DeleteManyAnswersBackwards) {
+            outcomes.reverse();
+        }
+        outcomes
+    }
+
+    async fn expire(&self, key: &str, after: Duration, condition: Condition) -> Result<Outcome> {
+        match self.life(after) {
+            Expiry::After(after) => self.sound.expire(key, after, self.condition(condition)).await,
+            _ => self.sound.persist(key, self.condition(condition)).await,
+        }
+    }
+
+    async fn persist(&self, key: &str, condition: Condition) -> Result<Outcome> {
+        self.sound.persist(key, self.condition(condition)).await
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
+        let pattern = if self.has(Flaw::ScanIgnoresThePattern) {
+            "*"
+        } else {
+            pattern
+        };
+        let pages = self.sound.scan(pattern);
+        match self.flaw {
+            Flaw::ScanNeverEnds => pages.chain(stream::repeat_with(|| Ok(Vec::new()))).boxed(),
+            Flaw::ScanLeavesOutTheSecondPage => {
+                let kept = pages.enumerate().filter(|(n, _)| std::future::ready(*n != 1));
+                kept.map(|(_, page)| page).boxed()
+            }
+            Flaw::ScanAnswersInOnePage => {
+                let all = async move { Ok(pages.filter_map(async |page| page.ok()).concat().await) };
+                stream::once(all).boxed()
+            }
+            _ => pages.boxed(),
+        }
+    }
+}
