@@ -1,9 +1,13 @@
 use std::{
     fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::Arc,
+    task::{Poll, Waker},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use futures_timer::Delay;
 use parking_lot::Mutex;
 
 /// Where a cache and the in-process backends take the time from.
@@ -16,13 +20,20 @@ use parking_lot::Mutex;
 ///
 /// - `monotonic` never decreases.
 /// - Both are cheap and never block: they are read on hit paths.
+/// - `sleep` ends once `monotonic` has moved on by the span, whoever polls it, and needs no async runtime.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time since the Unix epoch by this machine's clock.
     fn unix_time(&self) -> Duration;
 
     /// The time since some fixed moment, never decreasing.
     fn monotonic(&self) -> Duration;
+
+    /// Waits for `span` of this clock's monotonic time.
+    fn sleep(&self, span: Duration) -> Sleep;
 }
+
+/// A wait for a [`Clock`]. Dropping it ends the wait.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn unix_time(&self) -> Duration {
@@ -31,6 +42,10 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 
     fn monotonic(&self) -> Duration {
         (**self).monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        (**self).sleep(span)
     }
 }
 
@@ -73,6 +88,10 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
     }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        Box::pin(Delay::new(span))
+    }
 }
 
 /// A clock that moves only when a test moves it.
@@ -96,10 +115,11 @@ pub struct ManualClock {
     readings: Arc<Mutex<Readings>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Readings {
     unix_time: Duration,
     monotonic: Duration,
+    sleepers: Vec<(Duration, Waker)>,
 }
 
 const START_OF_2024: Duration = Duration::from_secs(1_704_067_200);
@@ -112,15 +132,28 @@ impl ManualClock {
             readings: Arc::new(Mutex::new(Readings {
                 unix_time: START_OF_2024,
                 monotonic: Duration::ZERO,
+                sleepers: Vec::new(),
             })),
         }
     }
 
-    /// Moves both readings forward by `step`.
+    /// Moves both readings forward by `step` and wakes whoever has slept long enough.
     pub fn advance(&self, step: Duration) {
         let mut readings = self.readings.lock();
         readings.unix_time += step;
         readings.monotonic += step;
+        let now = readings.monotonic;
+        let due: Vec<_> = readings.sleepers.extract_if(.., |(until, _)| *until <= now).collect();
+        drop(readings);
+        for (_, waker) in due {
+            waker.wake();
+        }
+    }
+
+    /// How many waits there are on this clock that were polled and have not come to their end.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.readings.lock().sleepers.len()
     }
 
     /// Sets the Unix time alone, forwards or backwards, as an administrator or a time server does.
@@ -142,6 +175,25 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         self.readings.lock().monotonic
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        let clock = self.clone();
+        let until = self.monotonic() + span;
+        Box::pin(poll_fn(move |cx| {
+            let mut readings = clock.readings.lock();
+            if readings.monotonic >= until {
+                return Poll::Ready(());
+            }
+            if !readings
+                .sleepers
+                .iter()
+                .any(|(due, waker)| *due == until && waker.will_wake(cx.waker()))
+            {
+                readings.sleepers.push((until, cx.waker().clone()));
+            }
+            Poll::Pending
+        }))
     }
 }
 

@@ -51,6 +51,7 @@
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
 mod backend;
+mod background;
 mod cache;
 mod clock;
 mod compressor;
@@ -58,15 +59,18 @@ mod compressor;
 pub mod conformance;
 mod envelope;
 mod error;
+mod flight;
 pub mod glob;
+mod remember;
 mod serializer;
 mod ttl;
 
 pub use backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions};
 pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
+pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;
 

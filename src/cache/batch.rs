@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Cache, Lookup, during};
+use super::{Cache, Lookup, during, remember::Keys};
 use crate::{
     backend::{CacheBackend, SetItem},
     compressor::Compressor,
@@ -167,6 +167,9 @@ where
                 Err(error) => refused.push((key, Some(error.with_operation(operation)))),
             }
         }
+        let written: Vec<String> = items.iter().map(|item: &SetItem| item.key.clone()).collect();
+        let written: Vec<&str> = written.iter().map(String::as_str).collect();
+        let _voided = self.invalidate(Keys::Many(&written));
         let mut outcomes = self.backend().set_many(items).await.into_iter();
         refused
             .into_iter()
@@ -215,6 +218,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     async fn remove_many(&self, keys: Vec<String>, operation: &'static str) -> Vec<(String, Result<bool>)> {
         let (good, physical) = self.physical_of(&keys, operation);
         let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
+        let _voided = self.invalidate(Keys::Many(&wanted));
         let mut outcomes = self.backend().delete_many(&wanted).await.into_iter();
         let answers = physical.into_iter().map(|refused| match refused {
             Some(error) => Err(error),

@@ -7,6 +7,7 @@ use crate::{
     compressor::Snappy,
     envelope::Sealing,
     error::{Error, Result},
+    remember::LoadOptions,
     serializer::Postcard,
     ttl::Ttl,
 };
@@ -57,12 +58,13 @@ pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
 }
 
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) default_ttl: Option<Ttl>,
     jitter: f64,
     pub(super) sealing: Sealing,
     pub(super) on_undecodable: OnUndecodable,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) load_options: LoadOptions,
 }
 
 impl Default for Settings {
@@ -77,13 +79,14 @@ impl Default for Settings {
             },
             on_undecodable: OnUndecodable::default(),
             clock: Arc::new(SystemClock::new()),
+            load_options: LoadOptions::new(),
         }
     }
 }
 
 impl Settings {
     /// The ttl a call gave, with the default in its place where it gave none.
-    pub(super) fn ttl(&self, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<Ttl> {
+    pub(crate) fn ttl(&self, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<Ttl> {
         let ttl = ttl.try_into().map_err(Into::into)?;
         ttl.or(self.default_ttl)
             .ok_or_else(|| Error::invalid("ttl default: the cache has no default_ttl; give a ttl, or Ttl::FOREVER"))
@@ -91,10 +94,13 @@ impl Settings {
 
     /// The expiry of a write: the ttl with this cache's jitter.
     pub(super) fn expiry(&self, ttl: Ttl) -> Expiry {
-        match ttl.as_duration() {
-            None => Expiry::Never,
-            Some(span) => Expiry::After(jittered(span, self.jitter)),
-        }
+        self.life(ttl, None).map_or(Expiry::Never, Expiry::After)
+    }
+
+    /// The span of a ttl with this cache's jitter, or the one given; `None` for ever.
+    pub(crate) fn life(&self, ttl: Ttl, jitter: Option<f64>) -> Option<Duration> {
+        ttl.as_duration()
+            .map(|span| jittered(span, jitter.unwrap_or(self.jitter)))
     }
 }
 
@@ -213,6 +219,17 @@ impl<B, S, C> CacheBuilder<B, S, C> {
     /// What a read does with bytes that are not a value to this cache. Default: [`OnUndecodable::Miss`].
     pub fn on_undecodable(mut self, on_undecodable: OnUndecodable) -> Self {
         self.settings.on_undecodable = on_undecodable;
+        self
+    }
+
+    /// How [`remember`](Cache::remember) works on this cache, where a call does not say. Default: as [`LoadOptions`]
+    /// says.
+    pub fn load_options(mut self, options: LoadOptions) -> Self {
+        if let Some(problem) = options.problem() {
+            let problem = problem.clone();
+            return self.refuse(problem);
+        }
+        self.settings.load_options = options;
         self
     }
 

@@ -49,6 +49,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         let backend = self.backend();
         match backend.expire(&physical, span, if_starts_with(&KIND_VALUE)).await {
             Ok(Outcome::Mismatch) => {
+                self.flights().void(&physical);
                 // A marker that outlived its load's window would stand in the way, so the load is voided instead.
                 backend
                     .delete(&physical, if_starts_with(&KIND_MARKER))

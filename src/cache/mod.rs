@@ -7,6 +7,7 @@ mod keyspace;
 mod life;
 mod pattern;
 mod read;
+mod remember;
 mod remove;
 mod write;
 
@@ -24,7 +25,7 @@ pub use self::{
     read::Lookup,
 };
 use self::{builder::Settings, keyspace::KeySpace};
-use crate::{clock::Clock, compressor::Snappy, error::Error, serializer::Postcard};
+use crate::{clock::Clock, compressor::Snappy, error::Error, flight::Flights, serializer::Postcard};
 
 /// A typed cache over a backend `B`, with values encoded by a serializer `S` and a compressor `C`.
 ///
@@ -85,7 +86,10 @@ struct Core<B, S, C> {
     serializer: S,
     compressor: C,
     settings: Settings,
+    flights: Flights,
     undecodable: AtomicU64,
+    loads: AtomicU64,
+    voided_fills: AtomicU64,
 }
 
 /// Counts since the cache was built, over all its clones and scopes.
@@ -95,6 +99,10 @@ pub struct CacheStats {
     /// Reads that found bytes which are not a value to this cache, and answered a miss (or raised, where
     /// [`OnUndecodable::Raise`] is set).
     pub undecodable: u64,
+    /// Loaders that [`remember`](Cache::remember) and its kin have run.
+    pub loads: u64,
+    /// Loaded values that were not stored, because the key was invalidated or written while they were loaded.
+    pub voided_fills: u64,
 }
 
 impl<B> Cache<B> {
@@ -116,7 +124,10 @@ impl<B, S, C> Cache<B, S, C> {
             serializer,
             compressor,
             settings,
+            flights: Flights::default(),
             undecodable: AtomicU64::new(0),
+            loads: AtomicU64::new(0),
+            voided_fills: AtomicU64::new(0),
         });
         Self {
             inner: Arc::new(Inner { keys, core }),
@@ -166,16 +177,19 @@ impl<B, S, C> Cache<B, S, C> {
     /// Counts since the cache was built.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
+        let core = &self.inner.core;
         CacheStats {
-            undecodable: self.inner.core.undecodable.load(Ordering::Relaxed),
+            undecodable: core.undecodable.load(Ordering::Relaxed),
+            loads: core.loads.load(Ordering::Relaxed),
+            voided_fills: core.voided_fills.load(Ordering::Relaxed),
         }
     }
 
-    fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.inner.core.settings
     }
 
-    fn now(&self) -> std::time::Duration {
+    pub(crate) fn now(&self) -> std::time::Duration {
         self.settings().clock.unix_time()
     }
 }

@@ -2,7 +2,7 @@ use std::pin::pin;
 
 use futures::{Stream, StreamExt, stream};
 
-use super::{Cache, during};
+use super::{Cache, during, remember::Keys};
 use crate::{
     backend::CacheBackend,
     error::{Error, Result},
@@ -104,6 +104,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     }
 
     async fn remove_matching(&self, pattern: &str, operation: &'static str) -> Result<u64> {
+        let _voided = self.invalidate(Keys::Matching(pattern));
         let mut pages = pin!(self.backend().scan(pattern));
         let mut removed = 0;
         while let Some(page) = pages.next().await {

@@ -124,7 +124,7 @@ where
         }
     }
 
-    pub(super) fn open<T: DeserializeOwned>(
+    pub(crate) fn open<T: DeserializeOwned>(
         &self,
         physical: &str,
         entry: &[u8],
@@ -230,7 +230,7 @@ impl<B, S, C> Cache<B, S, C> {
         }
     }
 
-    pub(super) fn undecodable(&self, reason: Undecodable) -> Result<()> {
+    pub(crate) fn undecodable(&self, reason: Undecodable) -> Result<()> {
         self.inner.core.undecodable.fetch_add(1, Ordering::Relaxed);
         match self.settings().on_undecodable {
             OnUndecodable::Miss => Ok(()),

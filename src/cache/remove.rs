@@ -3,6 +3,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Cache, Lookup, during,
+    remember::Keys,
     write::{ATTEMPTS, contended},
 };
 use crate::{
@@ -23,6 +24,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// An over-long key; what the backend raises. A key of another Redis type is such an error, and stays.
     pub async fn delete(&self, key: &str) -> Result<bool> {
         let physical = self.inner.keys.physical(key).map_err(during("delete"))?;
+        let _voided = self.invalidate(Keys::One(&physical));
         let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
         match self.backend().delete(&physical, value).await {
             Ok(Outcome::Done) => Ok(true),
@@ -81,6 +83,7 @@ where
         operation: &'static str,
     ) -> Result<Option<T>> {
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
+        let _voided = self.invalidate(Keys::One(&physical));
         for _ in 0..ATTEMPTS {
             let entry = self.backend().get(&physical).await.map_err(during(operation))?;
             let Some(entry) = entry else {

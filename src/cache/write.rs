@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Cache, during};
+use super::{Cache, during, remember::Keys};
 use crate::{
     backend::{CacheBackend, Condition, Outcome, SetOptions},
     compressor::Compressor,
@@ -105,12 +105,13 @@ where
             schema,
             ..core.settings.sealing
         };
-        let entry = seal(&core.serializer, &core.compressor, sealing, &key, value)?;
+        let entry = seal(&core.serializer, &core.compressor, sealing, &key, value, |_| None)?;
         let options = SetOptions::new(core.settings.expiry(ttl));
         Ok(Write { key, entry, options })
     }
 
     pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
+        let _voided = self.invalidate(Keys::One(&write.key));
         self.put_on(&write, Condition::Always, operation).await.map(|_| ())
     }
 
@@ -118,11 +119,15 @@ where
         let marker = Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER));
         for _ in 0..ATTEMPTS {
             if self.put_on(&write, Condition::IfAbsent, operation).await?.is_done() {
+                self.flights().void(&write.key);
                 return Ok(true);
             }
             // Something stands there. A marker is nothing to the caller, so it may be replaced.
             match self.put_on(&write, marker.clone(), operation).await? {
-                Outcome::Done => return Ok(true),
+                Outcome::Done => {
+                    self.flights().void(&write.key);
+                    return Ok(true);
+                }
                 Outcome::Mismatch => return Ok(false),
                 Outcome::Missing => {}
             }
@@ -132,7 +137,11 @@ where
 
     pub(super) async fn put_if_present(&self, write: Write, operation: &'static str) -> Result<bool> {
         let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
-        Ok(self.put_on(&write, value, operation).await?.is_done())
+        let is_replaced = self.put_on(&write, value, operation).await?.is_done();
+        if is_replaced {
+            self.flights().void(&write.key);
+        }
+        Ok(is_replaced)
     }
 
     async fn put_on(&self, write: &Write, condition: Condition, operation: &'static str) -> Result<Outcome> {

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::Undecodable;
 
 /// 0xF5 begins no UTF-8 text, so no text another program stored can pass for an entry.
@@ -16,6 +18,8 @@ pub(crate) const KIND_MARKER: [u8; 4] = [MAGIC[0], MAGIC[1], VERSION, MARKER];
 const FENCE: usize = 8;
 /// Kind and fence: what tells one write of an entry from every other.
 pub(crate) const SHORT_LEN: usize = KIND_VALUE.len() + FENCE;
+/// Kind and fence, flags, holder and until: a marker or a leased value as its holder last wrote it.
+pub(crate) const LONG_LEN: usize = SHORT_LEN + 1 + 8 + 8;
 /// Kind, fence and flags: the part of the header that every entry has in the same place.
 pub(super) const FIXED: usize = SHORT_LEN + 1;
 const LEASE: usize = 8 + 8 + 4;
@@ -47,18 +51,54 @@ pub(crate) struct Header {
     pub(super) compressor: u8,
     pub(super) schema: u32,
     pub(super) checksum: u64,
-    /// When the value is no longer fresh, by the writer's clock since the Unix epoch.
-    expires: Option<Duration>,
+    times: Option<Times>,
+    lease: Option<Lease>,
     /// The bytes before and behind the part that may be rewritten in place; the checksum covers both.
     covered: (usize, std::ops::Range<usize>),
     /// Where the payload begins.
     pub(super) len: usize,
 }
 
+/// The logical life of a value, by its writer's clock since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created: Duration,
+    /// When the value is no longer fresh.
+    pub(crate) expires: Duration,
+    /// How long its load took.
+    pub(crate) load: Duration,
+}
+
+/// Who may refresh a value, and until when nobody else should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) holder: u64,
+    pub(crate) until: Duration,
+    pub(crate) length: Duration,
+}
+
+impl Lease {
+    /// Tells whether somebody else's refresh, or a pause after one that failed, is to be waited for at `now`.
+    ///
+    /// A lease that ends implausibly late was written by a clock that is ahead, and does not count.
+    pub(crate) fn is_held(&self, now: Duration) -> bool {
+        let left = self.until.saturating_sub(now);
+        !left.is_zero() && left <= self.length * 2
+    }
+}
+
 impl Header {
     /// What is left of the value's logical life at `now`; `None` where only the backend's own expiry counts.
     pub(crate) fn fresh_for(&self, now: Duration) -> Option<Duration> {
-        self.expires.map(|expires| expires.saturating_sub(now))
+        self.times.map(|times| times.expires.saturating_sub(now))
+    }
+
+    pub(crate) fn times(&self) -> Option<Times> {
+        self.times
+    }
+
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.lease
     }
 
     /// Checks that this cache's codec wrote the entry, for values of this schema.
@@ -109,8 +149,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Undecodable> {
         return Err(Undecodable::Malformed);
     }
     let lease_at = bytes.len() - rest.0.len();
+    let mut lease = None;
     if flags & FLAG_LEASE != 0 {
-        let _lease: [u8; LEASE] = rest.take()?;
+        lease = Some(Lease {
+            holder: u64::from_le_bytes(rest.take()?),
+            until: Duration::from_millis(u64::from_le_bytes(rest.take()?)),
+            length: Duration::from_millis(u32::from_le_bytes(rest.take()?).into()),
+        });
     }
     if kind == MARKER {
         return if flags == FLAG_LEASE && rest.0.is_empty() {
@@ -125,11 +170,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Undecodable> {
     let ids_at = bytes.len() - rest.0.len();
     let [serializer, compressor] = rest.take()?;
     let schema = u32::from_le_bytes(rest.take()?);
-    let mut expires = None;
+    let mut times = None;
     if flags & FLAG_TIMES != 0 {
-        let _created: [u8; 8] = rest.take()?;
-        expires = Some(Duration::from_millis(u64::from_le_bytes(rest.take()?)));
-        let _load: [u8; 4] = rest.take()?;
+        times = Some(Times {
+            created: Duration::from_millis(u64::from_le_bytes(rest.take()?)),
+            expires: Duration::from_millis(u64::from_le_bytes(rest.take()?)),
+            load: Duration::from_millis(u32::from_le_bytes(rest.take()?).into()),
+        });
     }
     let checksum_at = bytes.len() - rest.0.len();
     let checksum = u64::from_le_bytes(rest.take()?);
@@ -139,7 +186,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Undecodable> {
         compressor,
         schema,
         checksum,
-        expires,
+        times,
+        lease,
         covered: (lease_at, ids_at..checksum_at),
         len: checksum_at + CHECKSUM,
     }))
@@ -155,15 +203,85 @@ impl Reader<'_> {
     }
 }
 
-/// Appends the header of a value that has neither a lease nor times, all but its checksum.
-pub(super) fn write(out: &mut Vec<u8>, fence: u64, flags: u8, serializer: u8, compressor: u8, schema: u32) {
-    out.extend_from_slice(&KIND_VALUE);
-    out.extend_from_slice(&fence.to_le_bytes());
-    out.push(flags);
-    out.push(serializer);
-    out.push(compressor);
-    out.extend_from_slice(&schema.to_le_bytes());
+/// What the header of a new value says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) none: bool,
+    pub(super) serializer: u8,
+    pub(super) compressor: u8,
+    pub(super) schema: u32,
+    /// A value with a logical life has room for a lease as well, so that its refresh can be fenced and paused.
+    pub(super) times: Option<Times>,
 }
 
-/// The length of the header that [`write`] begins, its checksum included.
-pub(super) const WRITTEN: usize = FIXED + IDS + CHECKSUM;
+impl Written {
+    /// The length of the header with its checksum.
+    pub(super) const fn len(self) -> usize {
+        let blocks = if self.times.is_some() { LEASE + TIMES } else { 0 };
+        FIXED + blocks + IDS + CHECKSUM
+    }
+
+    /// Appends the header without its checksum, and answers the two parts that the checksum covers.
+    pub(super) fn append(self, out: &mut Vec<u8>) -> [std::ops::Range<usize>; 2] {
+        let start = out.len();
+        let mut flags = if self.none { FLAG_NONE } else { 0 };
+        if self.times.is_some() {
+            flags |= FLAG_LEASE | FLAG_TIMES;
+        }
+        out.extend_from_slice(&KIND_VALUE);
+        out.extend_from_slice(&rand::random::<[u8; FENCE]>());
+        out.push(flags);
+        let fixed = start..out.len();
+        if self.times.is_some() {
+            out.extend_from_slice(&[0; LEASE]);
+        }
+        let ids = out.len();
+        out.push(self.serializer);
+        out.push(self.compressor);
+        out.extend_from_slice(&self.schema.to_le_bytes());
+        if let Some(times) = self.times {
+            out.extend_from_slice(&millis(times.created).to_le_bytes());
+            out.extend_from_slice(&millis(times.expires).to_le_bytes());
+            out.extend_from_slice(&short_millis(times.load).to_le_bytes());
+        }
+        [fixed, ids..out.len()]
+    }
+}
+
+/// Tells whether a sealed entry holds a `None`.
+pub(crate) fn is_none(entry: &[u8]) -> bool {
+    entry.get(SHORT_LEN).is_some_and(|flags| flags & FLAG_NONE != 0)
+}
+
+/// The marker of a new load: a fresh fence and holder, and no lease.
+pub(crate) fn marker(until: Duration) -> Bytes {
+    let mut bytes = Vec::with_capacity(FIXED + LEASE);
+    bytes.extend_from_slice(&KIND_MARKER);
+    bytes.extend_from_slice(&rand::random::<[u8; FENCE]>());
+    bytes.push(FLAG_LEASE);
+    bytes.extend_from_slice(&rand::random::<[u8; 8]>());
+    bytes.extend_from_slice(&millis(until).to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    Bytes::from(bytes)
+}
+
+/// The same entry with another lease in its lease block; `None` where it has none.
+pub(crate) fn with_lease(entry: &[u8], lease: Lease) -> Option<Bytes> {
+    if entry.get(SHORT_LEN)? & FLAG_LEASE == 0 {
+        return None;
+    }
+    let mut bytes = entry.to_vec();
+    let block = bytes.get_mut(FIXED..FIXED + LEASE)?;
+    block[..8].copy_from_slice(&lease.holder.to_le_bytes());
+    block[8..16].copy_from_slice(&millis(lease.until).to_le_bytes());
+    block[16..].copy_from_slice(&short_millis(lease.length).to_le_bytes());
+    Some(Bytes::from(bytes))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn short_millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}

@@ -5,7 +5,10 @@ mod open;
 mod seal;
 mod undecodable;
 
-pub(crate) use header::{HEAD_LEN, Header, KIND_MARKER, KIND_VALUE, Parsed, SHORT_LEN, parse};
+pub(crate) use header::{
+    HEAD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, marker, parse,
+    with_lease,
+};
 pub(crate) use open::{Opened, open};
 pub(crate) use seal::{Sealing, seal};
 pub(crate) use undecodable::Undecodable;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use twox_hash::XxHash3_64;
 
-use super::header::{self, FLAG_NONE};
+use super::header::{Times, Written};
 use crate::{
     compressor::Compressor,
     error::{Error, Result},
@@ -22,7 +22,16 @@ pub(crate) struct Sealing {
 }
 
 /// Encodes `value` and puts the envelope around it: one allocation of the exact size.
-pub(crate) fn seal<S, C, T>(serializer: &S, compressor: &C, with: Sealing, key: &str, value: &T) -> Result<Bytes>
+///
+/// `times` is asked for the logical life of the value once it is known whether that is a `None`.
+pub(crate) fn seal<S, C, T>(
+    serializer: &S,
+    compressor: &C,
+    with: Sealing,
+    key: &str,
+    value: &T,
+    times: impl FnOnce(bool) -> Option<Times>,
+) -> Result<Bytes>
 where
     S: Serializer,
     C: Compressor,
@@ -39,11 +48,10 @@ where
                 with.max_value_bytes
             )));
         }
-        let (mut flags, mut compressor_id) = (0, 0);
+        let mut compressor_id = 0;
         let mut payload = encoded.as_slice();
         let depth;
         if let Some(layers) = none {
-            flags = FLAG_NONE;
             depth = [layers];
             payload = &depth;
         } else if C::ID != 0 && payload.len() >= with.compress_from {
@@ -54,9 +62,16 @@ where
                 payload = &compressed;
             }
         }
-        let mut entry = Vec::with_capacity(header::WRITTEN + payload.len());
-        header::write(&mut entry, rand::random(), flags, S::ID, compressor_id, with.schema);
-        let checksum = checksum(key, [&entry[..header::FIXED], &entry[header::FIXED..]], payload);
+        let header = Written {
+            none: none.is_some(),
+            serializer: S::ID,
+            compressor: compressor_id,
+            schema: with.schema,
+            times: times(none.is_some()),
+        };
+        let mut entry = Vec::with_capacity(header.len() + payload.len());
+        let [fixed, rest] = header.append(&mut entry);
+        let checksum = checksum(key, [&entry[fixed], &entry[rest]], payload);
         entry.extend_from_slice(&checksum.to_le_bytes());
         entry.extend_from_slice(payload);
         Ok(Bytes::from(entry))

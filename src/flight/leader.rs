@@ -1,6 +1,8 @@
+use bytes::Bytes;
+
 use super::{
     sync::Arc,
-    table::{Fence, Flight, Flights, Landing, Phase},
+    table::{Flight, Flights, Landing, Phase},
 };
 
 /// The one call that runs the load of a flight. Dropping it hands the flight over, or ends it.
@@ -24,14 +26,31 @@ impl<'a> Leader<'a> {
         &self.flight
     }
 
-    /// The fence that the flight fills against; one that took over finds its predecessor's.
-    pub(crate) fn fence(&self) -> Option<Fence> {
+    /// What the flight fills against; one that took over finds its predecessor's.
+    pub(crate) fn fence(&self) -> Option<Bytes> {
         self.flight.state.lock().fence.clone()
     }
 
-    /// Remembers the fence, so that calls that see it standing may share the flight.
-    pub(crate) fn place(&self, fence: Fence) {
+    /// The marker that this flight has in the key, or may have: a predecessor may have gone before it was answered.
+    pub(crate) fn placed(&self) -> Option<Bytes> {
+        self.flight.state.lock().placed.clone()
+    }
+
+    /// Says that a marker that begins with `placed` is about to be sent. Whatever happens to this call, somebody will
+    /// release it.
+    pub(crate) fn attempt(&self, placed: Bytes) {
+        let earlier = self.flight.state.lock().placed.replace(placed);
+        self.flights.abandon(&self.flight.key, earlier);
+    }
+
+    /// Fills against `fence`, which the store has acknowledged. Calls that see it standing may share the flight.
+    pub(crate) fn fill_against(&self, fence: Bytes) {
         self.flight.state.lock().fence = Some(fence);
+    }
+
+    /// Says that there is no marker to release any more: it was filled, released, or never placed.
+    pub(crate) fn settle(&self) {
+        self.flight.state.lock().placed = None;
     }
 
     /// Says that the load begins now. Calls made later share it only if they see its fence.
@@ -61,6 +80,8 @@ impl Drop for Leader<'_> {
     fn drop(&mut self) {
         if self.is_done {
             self.flights.remove(&self.flight);
+            let placed = self.flight.state.lock().placed.take();
+            self.flights.abandon(&self.flight.key, placed);
         } else {
             hand_over(self.flights, &self.flight);
         }
@@ -77,6 +98,7 @@ pub(super) fn hand_over(flights: &Flights, flight: &Arc<Flight>) {
         if table.get(&flight.key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
             table.remove(&flight.key);
         }
+        flights.abandon(&flight.key, state.placed.take());
         return;
     }
     state.phase = Phase::Vacant;

@@ -1,11 +1,10 @@
 use std::{
     cell::RefCell,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
-
-use futures::FutureExt;
 
 use super::{leader::Leader, sync::Arc, table::Flight};
 
@@ -19,18 +18,38 @@ pub(super) fn is_loading(flight: &Arc<Flight>) -> bool {
     POLLED.with_borrow(|polled| polled.contains(&Arc::as_ptr(flight)))
 }
 
-/// A load while it runs: knows its flight to calls made from inside, and turns a panic into `None`.
-#[derive(Debug)]
+/// A load while it runs: calls made from inside it know its flight, and a panic comes out as `None`.
 pub(crate) struct Loading<F> {
-    flight: Arc<Flight>,
-    load: F,
+    flights: Vec<Arc<Flight>>,
+    // Boxed because a future can not be pinned inside a struct without unsafe code, and a load is the slow path.
+    load: Pin<Box<F>>,
 }
 
 impl<F: Future> Loading<F> {
-    pub(crate) fn new(leader: &Leader<'_>, load: F) -> Loading<Pin<Box<F>>> {
-        Loading {
-            flight: Arc::clone(leader.flight()),
+    /// The load that all of `leaders` run together.
+    pub(crate) fn new<'l>(leaders: impl IntoIterator<Item = &'l Leader<'l>>, load: F) -> Self {
+        Self {
+            flights: leaders.into_iter().map(|leader| Arc::clone(leader.flight())).collect(),
             load: Box::pin(load),
+        }
+    }
+}
+
+impl<F: Future> Future for Loading<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let outer = POLLED.with_borrow_mut(|polled| {
+            let outer = polled.len();
+            polled.extend(self.flights.iter().map(Arc::as_ptr));
+            outer
+        });
+        // What a panic leaves broken belongs to the loader, which is not polled again.
+        let poll = catch_unwind(AssertUnwindSafe(|| self.load.as_mut().poll(cx)));
+        POLLED.with_borrow_mut(|polled| polled.truncate(outer));
+        match poll {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
         }
     }
 }

@@ -18,7 +18,7 @@ mod table;
 pub(crate) use follower::{Arrival, Follower};
 pub(crate) use leader::Leader;
 pub(crate) use loading::Loading;
-pub(crate) use table::{Boarding, Fence, Flights, Landing, Sight, Ticket};
+pub(crate) use table::{Boarding, Flights, Landing, Sight, Ticket};
 
 #[cfg(all(test, larder_loom))]
 mod loom_tests;

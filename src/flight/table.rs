@@ -8,6 +8,7 @@ use super::{
     loading,
     sync::{Arc, AtomicU64, Mutex, Ordering},
 };
+use crate::error::Error;
 
 /// Every flight under way in one cache, by physical key.
 #[derive(Default)]
@@ -15,20 +16,13 @@ pub(crate) struct Flights {
     pub(super) table: Mutex<HashMap<Box<str>, Arc<Flight>>>,
     /// How many loads have begun; orders calls and loads.
     begun: AtomicU64,
+    /// Fences of flights that ended with nobody left to release them.
+    abandoned: Mutex<Vec<(Box<str>, Bytes)>>,
 }
 
 /// When a call began, in loads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket(u64);
-
-/// What a load fills against, and how to give it up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fence {
-    /// The first bytes of what must still stand under the key for the fill to be stored.
-    pub(crate) short: Bytes,
-    /// The first bytes of the marker that this process placed; `None` where somebody else did.
-    pub(crate) placed: Option<Bytes>,
-}
 
 /// What a call saw under its key before it asked for a flight.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +40,15 @@ pub(crate) enum Sight<'a> {
 #[derive(Clone)]
 pub(crate) enum Landing {
     /// The entry, sealed for the key, and whether it was loaded or found.
-    Entry { bytes: Bytes, loaded: bool },
+    Entry {
+        bytes: Bytes,
+        loaded: bool,
+    },
     /// The loader's error, whatever its type.
     Failed(Arc<dyn Any + Send + Sync>),
     Panicked,
+    /// The backend's error, where the leader was asked to raise it.
+    Raised(Error),
     /// Nothing that can be shared: each follower is on its own.
     Nothing,
 }
@@ -73,7 +72,10 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// The number of the load under way; `None` while none has begun.
     pub(super) load: Option<u64>,
-    pub(super) fence: Option<Fence>,
+    /// What the load fills against: the first bytes of what must still stand under the key.
+    pub(super) fence: Option<Bytes>,
+    /// The first bytes of a marker that this flight placed, or tried to, and that nobody has released.
+    pub(super) placed: Option<Bytes>,
     /// Set by an invalidation in this process: what is loaded must not be stored.
     pub(super) voided: bool,
     pub(super) waiting: Waiting,
@@ -122,9 +124,9 @@ impl Waiting {
         self.wakers.is_empty()
     }
 
-    /// The waker of the follower that has waited longest.
+    /// The waker of the follower that has waited longest; one that was never polled looks by itself when it is.
     pub(super) fn first(&self) -> Option<Waker> {
-        self.wakers.first().and_then(|(_, waker)| waker.clone())
+        self.wakers.iter().find_map(|(_, waker)| waker.clone())
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Waker> {
@@ -136,6 +138,11 @@ impl Flights {
     /// The moment of now; to be taken before the call reads anything.
     pub(crate) fn ticket(&self) -> Ticket {
         Ticket(self.begun.load(Ordering::SeqCst))
+    }
+
+    /// Tells whether any load has begun since `ticket`.
+    pub(crate) fn has_begun_since(&self, ticket: Ticket) -> bool {
+        self.begun.load(Ordering::SeqCst) != ticket.0
     }
 
     pub(super) fn begin(&self) -> u64 {
@@ -175,6 +182,7 @@ impl Flights {
                 phase: Phase::Led,
                 load: None,
                 fence: None,
+                placed: None,
                 voided: false,
                 waiting: Waiting::default(),
             }),
@@ -211,6 +219,18 @@ impl Flights {
         }
     }
 
+    /// Leaves a fence that this process placed to whoever calls [`take_abandoned`](Self::take_abandoned).
+    pub(super) fn abandon(&self, key: &str, placed: Option<Bytes>) {
+        if let Some(placed) = placed {
+            self.abandoned.lock().push((key.into(), placed));
+        }
+    }
+
+    /// The fences to be released: each key and the first bytes of the marker that was placed there.
+    pub(crate) fn take_abandoned(&self) -> Vec<(Box<str>, Bytes)> {
+        std::mem::take(&mut self.abandoned.lock())
+    }
+
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().len()
@@ -225,7 +245,7 @@ impl State {
         load > ticket.0
             || match sight {
                 Sight::Nothing => false,
-                Sight::Fence(seen) => self.fence.as_ref().is_some_and(|fence| fence.short == seen),
+                Sight::Fence(seen) => self.fence.as_ref().is_some_and(|fence| fence == seen),
                 Sight::Blind => true,
             }
     }
@@ -243,6 +263,7 @@ impl fmt::Debug for Landing {
             Self::Entry { .. } => "Entry",
             Self::Failed(_) => "Failed",
             Self::Panicked => "Panicked",
+            Self::Raised(_) => "Raised",
             Self::Nothing => "Nothing",
         })
     }

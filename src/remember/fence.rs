@@ -1,0 +1,161 @@
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{
+    look::{Found, Seen},
+    one::Call,
+    options::OnError,
+};
+use crate::{
+    backend::{CacheBackend, Condition, Expiry, SetOptions},
+    compressor::Compressor,
+    envelope::{LONG_LEN, Lease, SHORT_LEN, marker, with_lease},
+    error::Result,
+    flight::Leader,
+    serializer::Serializer,
+};
+
+/// How often a leader looks again when its marker is refused. Each time means that somebody else's write came first.
+const ATTEMPTS: usize = 4;
+
+/// What a leader found when it went to place its fence.
+pub(super) enum Ready<T> {
+    Load,
+    /// Somebody else's load was quicker.
+    Found(Found<T>),
+}
+
+impl<B, S, C> Call<'_, B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Gives the leader a fence that the store has acknowledged, so that the load may begin.
+    ///
+    /// A leader that gets none (the backend is away, or the key changes all the time) loads and stores nothing.
+    pub(super) async fn place_fence<T: DeserializeOwned>(
+        &self,
+        leader: &Leader<'_>,
+        seen: &mut Seen<T>,
+    ) -> Result<Ready<T>> {
+        if !self.plan.is_fenced {
+            // Another call's load may have landed between this call's look and its boarding.
+            if self.cache.flights().has_begun_since(self.ticket) && !matches!(seen, Seen::Away) {
+                *seen = self.look().await?;
+                if let Seen::Fresh(_) = seen {
+                    return Ok(self.ready(seen));
+                }
+            }
+            return Ok(Ready::Load);
+        }
+        let mut has_looked_again = false;
+        for _ in 0..ATTEMPTS {
+            let condition = match &*seen {
+                Seen::Fresh(_) => return Ok(self.ready(seen)),
+                Seen::Due(found) | Seen::Stale(found) => {
+                    leader.fill_against(found.fence());
+                    return Ok(Ready::Load);
+                }
+                Seen::Unwanted(fence) => {
+                    leader.fill_against(fence.clone());
+                    return Ok(Ready::Load);
+                }
+                Seen::Marker(fence) if leader.placed().is_some_and(|placed| placed.starts_with(fence)) => {
+                    // The predecessor's own, which went before the store's answer could reach it.
+                    leader.fill_against(fence.clone());
+                    return Ok(Ready::Load);
+                }
+                Seen::Marker(fence) if has_looked_again => {
+                    leader.fill_against(fence.clone());
+                    return Ok(Ready::Load);
+                }
+                Seen::Marker(_) => {
+                    // It may have been a flight of this process that has landed since.
+                    *seen = self.look().await?;
+                    has_looked_again = true;
+                    continue;
+                }
+                Seen::Away => return Ok(Ready::Load),
+                Seen::Nothing => Condition::IfAbsent,
+                Seen::Undecodable(bytes) => instead_of(bytes),
+            };
+            let (marker, options) = self.marker(condition);
+            leader.attempt(marker.slice(..LONG_LEN));
+            let outcome = self.backend().set(self.physical, marker.clone(), options).await;
+            match outcome {
+                Ok(outcome) if outcome.is_done() => {
+                    leader.fill_against(marker.slice(..SHORT_LEN));
+                    return Ok(Ready::Load);
+                }
+                Ok(_) => {
+                    leader.settle();
+                    *seen = self.look().await?;
+                    has_looked_again = true;
+                }
+                // It may have been applied all the same; this token is never filled against, only released.
+                Err(error) if self.plan.on_error == OnError::Raise => return Err(error.with_operation("remember")),
+                Err(_) => return Ok(Ready::Load),
+            }
+        }
+        Ok(Ready::Load)
+    }
+
+    /// A new marker, and how it is to be set.
+    pub(super) fn marker(&self, condition: Condition) -> (Bytes, SetOptions) {
+        let window = self.plan.fill_window;
+        let options = SetOptions::new(Expiry::After(window)).with_condition(condition);
+        (marker(self.cache.now() + window), options)
+    }
+
+    pub(super) fn ready<T>(&self, seen: &mut Seen<T>) -> Ready<T> {
+        match std::mem::replace(seen, Seen::Nothing) {
+            Seen::Fresh(found) => Ready::Found(found),
+            other => {
+                *seen = other;
+                Ready::Load
+            }
+        }
+    }
+
+    /// Removes the marker that this flight placed, and nothing else. What can not be removed now is left to the
+    /// background.
+    pub(super) async fn release(&self, leader: &Leader<'_>) {
+        let Some(placed) = leader.placed() else {
+            return;
+        };
+        let condition = Condition::IfStartsWith(placed);
+        if self.backend().delete(self.physical, condition).await.is_ok() {
+            leader.settle();
+        }
+    }
+
+    /// Notes in the entry itself that its refresh has failed, so that nobody tries again before the throttle is over.
+    pub(super) async fn throttle<T>(&self, seen: &Seen<T>) {
+        let (Seen::Due(found) | Seen::Stale(found)) = seen else {
+            return;
+        };
+        let lease = Lease {
+            holder: rand::random(),
+            until: self.cache.now() + self.plan.throttle,
+            length: self.plan.throttle,
+        };
+        let Some(paused) = with_lease(&found.bytes, lease) else {
+            return;
+        };
+        let unchanged = Condition::IfStartsWith(found.bytes.slice(..LONG_LEN));
+        let options = SetOptions::new(Expiry::Keep).with_condition(unchanged);
+        // Without the note the next call tries again, which is no worse than no throttle.
+        let _ = self.backend().set(self.physical, paused, options).await;
+    }
+}
+
+/// The condition under which a marker may take the place of these bytes.
+pub(super) fn instead_of(bytes: &Bytes) -> Condition {
+    if bytes.is_empty() {
+        // An empty prefix means nothing; an empty value is no entry of anybody's.
+        Condition::IfPresent
+    } else {
+        Condition::IfStartsWith(bytes.clone())
+    }
+}

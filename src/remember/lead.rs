@@ -1,0 +1,209 @@
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    error::LoadError,
+    fence::Ready,
+    loaded::{Loaded, Remembered, Source},
+    look::Seen,
+    one::Call,
+    options::OnError,
+};
+use crate::{
+    backend::{CacheBackend, Condition, Expiry, SetOptions},
+    clock::Clock,
+    compressor::Compressor,
+    envelope::{SHORT_LEN, Times, is_none},
+    error::{Error, Result},
+    flight::{Landing, Leader, Loading},
+    serializer::Serializer,
+    ttl::Ttl,
+};
+
+/// What a load came to, ready to be shared and stored.
+pub(super) struct Sealed {
+    pub(super) bytes: Bytes,
+    pub(super) expiry: Expiry,
+}
+
+impl<B, S, C> Call<'_, B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Fences, loads, shares and fills.
+    pub(super) async fn lead<T, E, F>(
+        &self,
+        mut leader: Leader<'_>,
+        mut seen: Seen<T>,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        if leader.fence().is_none() {
+            match self.place_fence(&leader, &mut seen).await {
+                Ok(Ready::Load) => {}
+                Ok(Ready::Found(found)) => {
+                    leader.land(Landing::Entry {
+                        bytes: found.bytes,
+                        loaded: false,
+                    });
+                    return Ok(Remembered::new(found.value, Source::Hit));
+                }
+                Err(error) => {
+                    leader.land(Landing::Raised(error.clone()));
+                    return Err(LoadError::Cache(error));
+                }
+            }
+        }
+        leader.begin();
+        self.cache.count_load();
+        let began = self.cache.settings().clock.monotonic();
+        let outcome = Loading::new([&leader], async { loader().await }).await;
+        let took = self.cache.settings().clock.monotonic().saturating_sub(began);
+
+        let failure = match outcome {
+            Some(Ok(loaded)) => return self.finish(leader, loaded, took).await,
+            Some(Err(error)) => {
+                let error = Arc::new(error);
+                leader.land(Landing::Failed(Arc::clone(&error) as _));
+                LoadError::Loader(error)
+            }
+            None => {
+                leader.land(Landing::Panicked);
+                LoadError::Panicked
+            }
+        };
+        self.release(&leader).await;
+        self.throttle(&seen).await;
+        self.or_stale(&mut seen, failure)
+    }
+
+    /// Shares and fills what was loaded.
+    async fn finish<T, E>(
+        &self,
+        mut leader: Leader<'_>,
+        loaded: Loaded<T>,
+        took: Duration,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize,
+    {
+        let failure = match self.seal(&loaded, took) {
+            Ok(sealed) => {
+                leader.land(Landing::Entry {
+                    bytes: sealed.bytes.clone(),
+                    loaded: true,
+                });
+                if loaded.is_stored {
+                    self.fill(&leader, sealed).await.err()
+                } else {
+                    self.release(&leader).await;
+                    None
+                }
+            }
+            Err(error) => {
+                // Each of the others has a value of its own to answer, if not to store.
+                leader.land(Landing::Nothing);
+                self.release(&leader).await;
+                Some(error)
+            }
+        };
+        match failure {
+            Some(error) if self.plan.on_error == OnError::Raise || loaded.ttl.is_some_and(|ttl| ttl.is_err()) => {
+                Err(LoadError::Cache(error.with_operation("remember")))
+            }
+            _ => Ok(Remembered::new(loaded.value, Source::Loaded)),
+        }
+    }
+
+    /// Encodes what was loaded, for followers and for the store.
+    pub(super) fn seal<T: Serialize>(&self, loaded: &Loaded<T>, took: Duration) -> Result<Sealed> {
+        let settings = self.cache.settings();
+        let ttl = match &loaded.ttl {
+            Some(ttl) => settings.ttl(ttl.clone()?)?,
+            None => self.ttl,
+        };
+        let negative = match self.plan.negative_ttl {
+            Some(negative) if loaded.ttl.is_none() => settings.ttl(negative)?,
+            _ => ttl,
+        };
+        let life = |ttl: Ttl| settings.life(ttl, self.plan.ttl_jitter);
+        let lives = [life(ttl), life(negative)];
+        let now = self.cache.now();
+        let times = |none: bool| {
+            let life = lives[usize::from(none)].filter(|_| self.plan.has_times())?;
+            Some(Times {
+                created: now,
+                expires: now + life,
+                load: took,
+            })
+        };
+        let bytes = match &loaded.value {
+            Some(value) => self.cache.seal(self.physical, value, self.plan.schema, times)?,
+            None => self.cache.seal(self.physical, &None::<()>, self.plan.schema, times)?,
+        };
+        let expiry = match lives[usize::from(is_none(&bytes))] {
+            Some(life) => Expiry::After(life + self.plan.stale_if_error.unwrap_or_default()),
+            None => Expiry::Never,
+        };
+        Ok(Sealed { bytes, expiry })
+    }
+
+    /// How a loaded entry is to be set; `None` where it must not be.
+    pub(super) fn fill_options(&self, leader: &Leader<'_>, expiry: Expiry) -> Option<SetOptions> {
+        if leader.is_voided() {
+            self.cache.count_voided();
+            return None;
+        }
+        let options = SetOptions::new(expiry);
+        match leader.fence() {
+            Some(fence) => Some(options.with_condition(Condition::IfStartsWith(fence))),
+            None if self.plan.is_fenced => None,
+            None => Some(options),
+        }
+    }
+
+    async fn fill(&self, leader: &Leader<'_>, sealed: Sealed) -> Result<()> {
+        let Some(options) = self.fill_options(leader, sealed.expiry) else {
+            self.release(leader).await;
+            return Ok(());
+        };
+        let own = sealed.bytes.slice(..SHORT_LEN);
+        let outcome = self.backend().set(self.physical, sealed.bytes, options).await?;
+        leader.settle();
+        if !outcome.is_done() {
+            self.cache.count_voided();
+        } else if !self.plan.is_fenced && leader.is_voided() {
+            // Without a fence the store could not tell, so an invalidation that came in between is made good here.
+            self.cache.count_voided();
+            self.backend()
+                .delete(self.physical, Condition::IfStartsWith(own))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Loads for this call alone: what another call's load answered is of no use to it.
+    pub(super) async fn load_alone<T, E, F>(&self, loader: F) -> Result<Remembered<T>, LoadError<E>>
+    where
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        self.cache.count_load();
+        match AssertUnwindSafe(loader()).catch_unwind().await {
+            Ok(Ok(loaded)) => match loaded.ttl {
+                Some(Err(error)) => Err(LoadError::Cache(Error::with_operation(error, "remember"))),
+                _ => Ok(Remembered::new(loaded.value, Source::Loaded)),
+            },
+            Ok(Err(error)) => Err(LoadError::Loader(Arc::new(error))),
+            Err(_) => Err(LoadError::Panicked),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{
+    loaded::{Remembered, Source, StaleReason},
+    options::{OnError, Plan},
+};
+use crate::{
+    backend::{CacheBackend, Entry},
+    cache::Cache,
+    compressor::Compressor,
+    envelope::{Header, Opened, SHORT_LEN},
+    error::{ErrorKind, Result},
+    flight::Sight,
+    serializer::{Decoded, Serializer},
+};
+
+/// What a call saw under its key.
+#[derive(Debug)]
+pub(super) enum Seen<T> {
+    /// A value to be answered.
+    Fresh(Found<T>),
+    /// A value to be answered, and to be reloaded by one call.
+    Due(Found<T>),
+    /// A value past its logical life.
+    Stale(Found<T>),
+    /// A value that does not answer this call; its fence.
+    Unwanted(Bytes),
+    /// A load under way, here or elsewhere; its fence.
+    Marker(Bytes),
+    /// Bytes that are neither.
+    Undecodable(Bytes),
+    Nothing,
+    /// The backend did not say.
+    Away,
+}
+
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    /// `None` where a `None` is stored and `T` is no `Option`.
+    pub(super) value: Option<T>,
+    pub(super) header: Header,
+    pub(super) bytes: Bytes,
+}
+
+impl<T> Found<T> {
+    pub(super) fn fence(&self) -> Bytes {
+        self.bytes.slice(..SHORT_LEN)
+    }
+
+    fn age(&self, now: Duration) -> Duration {
+        self.header
+            .times()
+            .map_or(Duration::ZERO, |times| now.saturating_sub(times.expires))
+    }
+}
+
+impl<T> Seen<T> {
+    /// The part of this that decides which flights may be shared.
+    pub(super) fn sight(&self, plan: &Plan) -> Sight<'_> {
+        if plan.force_refresh {
+            return Sight::Nothing;
+        }
+        if !plan.is_fenced {
+            return Sight::Blind;
+        }
+        match self {
+            Self::Fresh(found) | Self::Due(found) | Self::Stale(found) => Sight::Fence(&found.bytes[..SHORT_LEN]),
+            Self::Unwanted(fence) | Self::Marker(fence) => Sight::Fence(fence),
+            Self::Undecodable(_) | Self::Nothing => Sight::Nothing,
+            Self::Away => Sight::Blind,
+        }
+    }
+
+    /// The answer that this is without a load, where it is one.
+    pub(super) fn answer(self, plan: &Plan, now: Duration) -> std::result::Result<Remembered<T>, Self> {
+        match self {
+            Self::Fresh(found) => Ok(Remembered::new(found.value, Source::Hit)),
+            Self::Stale(found) if found.header.lease().is_some_and(|lease| lease.is_held(now)) => {
+                Self::Stale(found).fall_back(plan, now, StaleReason::Throttled)
+            }
+            seen => Err(seen),
+        }
+    }
+
+    /// The answer that this is when the load has failed, where it is one.
+    pub(super) fn fall_back(
+        self,
+        plan: &Plan,
+        now: Duration,
+        why: StaleReason,
+    ) -> std::result::Result<Remembered<T>, Self> {
+        match self {
+            Self::Fresh(found) | Self::Due(found) => Ok(Remembered::new(found.value, Source::Hit)),
+            Self::Stale(found) => {
+                let age = found.age(now);
+                match plan.stale_if_error {
+                    Some(window) if age < window => Ok(Remembered::new(found.value, Source::Stale { age, why })),
+                    _ => Err(Self::Stale(found)),
+                }
+            }
+            seen => Err(seen),
+        }
+    }
+}
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Reads the key for a `remember`.
+    ///
+    /// `wants_value`: a stored `None` does not answer a call that has to return a `T`.
+    pub(super) async fn look<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        plan: &Plan,
+        wants_value: bool,
+    ) -> Result<Seen<T>> {
+        self.classify(physical, self.backend().get(physical).await, plan, wants_value)
+    }
+
+    pub(super) fn classify<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        entry: Result<Option<Entry>>,
+        plan: &Plan,
+        wants_value: bool,
+    ) -> Result<Seen<T>> {
+        let bytes = match entry {
+            Ok(Some(entry)) => entry.into_bytes(),
+            Ok(None) => return Ok(Seen::Nothing),
+            Err(error) if plan.on_error == OnError::Raise || error.kind() == ErrorKind::InvalidInput => {
+                return Err(error.with_operation("remember"));
+            }
+            Err(_) => return Ok(Seen::Away),
+        };
+        let (value, header) = match self.open(physical, &bytes, plan.schema) {
+            Ok(Opened::Marker) => return Ok(Seen::Marker(bytes.slice(..SHORT_LEN))),
+            Ok(Opened::Value(value, header)) => (value, header),
+            Err(reason) => {
+                self.undecodable(reason)
+                    .map_err(|error| error.with_operation("remember"))?;
+                return Ok(Seen::Undecodable(bytes));
+            }
+        };
+        let value = match value {
+            Decoded::Value(value) => Some(value),
+            Decoded::Absent => None,
+        };
+        if plan.force_refresh || (value.is_none() && wants_value) {
+            return Ok(Seen::Unwanted(bytes.slice(..SHORT_LEN)));
+        }
+        let now = self.now();
+        let is_stale = header.fresh_for(now) == Some(Duration::ZERO);
+        let found = Found { value, header, bytes };
+        Ok(if is_stale {
+            Seen::Stale(found)
+        } else if plan.is_due(&found.header, now) {
+            Seen::Due(found)
+        } else {
+            Seen::Fresh(found)
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! Cache-aside: read, and on a miss load once and fill.
+
+mod error;
+mod fence;
+mod lead;
+mod loaded;
+mod look;
+mod many;
+mod one;
+mod options;
+mod refresh;
+
+pub use error::LoadError;
+pub use loaded::{Loaded, Remembered, Source, StaleReason};
+pub use many::RememberedMany;
+pub use options::{LoadOptions, OnError};
+
+pub(crate) use options::Plan;

@@ -1,0 +1,291 @@
+use std::future::Future;
+
+use futures::future::{Either, select};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    error::LoadError,
+    loaded::{Loaded, Remembered, Source, StaleReason},
+    look::Seen,
+    options::{LoadOptions, OnError, Plan},
+};
+use crate::{
+    backend::CacheBackend,
+    cache::Cache,
+    clock::Clock,
+    compressor::Compressor,
+    envelope::Opened,
+    error::{Error, Result},
+    flight::{Arrival, Boarding, Follower, Landing, Ticket},
+    serializer::{Decoded, Serializer},
+    ttl::Ttl,
+};
+
+/// Everything about one call but its loader.
+#[derive(Debug)]
+pub(super) struct Call<'a, B, S, C> {
+    pub(super) cache: &'a Cache<B, S, C>,
+    pub(super) physical: &'a str,
+    pub(super) plan: &'a Plan,
+    pub(super) ttl: Ttl,
+    /// When the call began.
+    pub(super) ticket: Ticket,
+    /// The call has to answer a value: a stored `None` is a miss to it.
+    pub(super) wants_value: bool,
+}
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+{
+    /// Answers the value under `key`; on a miss runs `loader`, stores what it answers for `ttl`, and answers that.
+    ///
+    /// # Behavior
+    ///
+    /// - A hit costs one read and nothing else.
+    /// - **One load.** Of the calls of this process that miss at the same time, one runs its loader and the others wait
+    ///   for it and decode its value. A load is shared only by calls that began before it did, or that saw its marker
+    ///   standing in the key: a call made after an invalidation has returned never gets an older value.
+    /// - **Nothing is resurrected.** Before it loads, the call puts a marker in the key, and what it loads is stored
+    ///   only if that marker still stands. Whoever deletes or sets the key meanwhile, in this process or another,
+    ///   through larder or not, voids the fill: the caller gets its value, and the cache keeps nothing.
+    /// - **An outage costs no value.** Where the backend fails, the loader runs and its value is returned;
+    ///   [`OnError::Raise`] asks for the error.
+    /// - A `None` that is loaded is stored like any value; see [`LoadOptions::negative_ttl`].
+    ///
+    /// The loader may borrow: it runs inside this call's own future, and nothing is spawned.
+    /// [`remember_with`](Self::remember_with) takes options, and tells where the value came from.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Loader`] where the load failed, for every call that shared it; the next call loads again. The
+    /// other kinds are said at [`LoadError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped while it loads hands the key over to exactly one of those that wait, which runs its own
+    /// loader. If nobody waits, its marker is removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// let id = 1;
+    /// let load = async || Ok::<_, std::io::Error>(format!("user {id}"));
+    ///
+    /// let user: String = cache.remember("user:1", "1h", load).await?;
+    /// assert_eq!(user, "user 1");
+    /// let again: String = cache.remember("user:1", "1h", async || Err(std::io::Error::other("not asked"))).await?;
+    /// assert_eq!(again, "user 1");
+    /// # Ok::<(), larder::LoadError<std::io::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn remember<T, E, F, Fut>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        loader: F,
+    ) -> Result<T, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let defaults = &self.settings().load_options;
+        let answer = self
+            .remember_by(key, ttl, defaults, true, async || loader().await.map(Loaded::value))
+            .await?;
+        answer
+            .value
+            .ok_or_else(|| LoadError::Cache(Error::codec("remember: the value is gone")))
+    }
+
+    /// [`remember`](Self::remember) with options, for a loader that answers a [`Loaded`], and an answer that says
+    /// where the value came from.
+    ///
+    /// # Errors
+    ///
+    /// As [`remember`](Self::remember), and an option out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder::{Cache, LoadOptions, Loaded, Source};
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// let options = LoadOptions::new().negative_ttl("30s");
+    /// let nobody = || async { Ok::<Loaded<String>, std::io::Error>(Loaded::absent()) };
+    ///
+    /// let first = cache.remember_with("user:9", "1h", &options, nobody).await.unwrap();
+    /// assert_eq!((first.value, first.source), (None, Source::Loaded));
+    /// let second = cache.remember_with("user:9", "1h", &options, nobody).await.unwrap();
+    /// assert_eq!((second.value, second.source), (None, Source::Hit));
+    /// # });
+    /// ```
+    pub async fn remember_with<T, E, F, Fut>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Loaded<T>, E>>,
+    {
+        self.remember_by(key, ttl, options, false, async || loader().await)
+            .await
+    }
+
+    async fn remember_by<T, E, F>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        wants_value: bool,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        let ticket = self.flights().ticket();
+        let plan = self.plan(options)?;
+        let call = Call {
+            cache: self,
+            physical: &self.physical(key, "remember")?,
+            plan: &plan,
+            ttl: self.ttl_of(ttl, "remember")?,
+            ticket,
+            wants_value,
+        };
+        match call.look().await?.answer(&plan, self.now()) {
+            Ok(answer) => Ok(answer),
+            Err(seen) => call.load(seen, loader).await,
+        }
+    }
+}
+
+impl<B, S, C> Call<'_, B, S, C> {
+    pub(super) fn backend(&self) -> &B {
+        self.cache.backend()
+    }
+
+    /// Waits for another call's flight, for as long as the options allow.
+    pub(super) async fn follow<'f>(&self, follower: Follower<'f>) -> Option<Arrival<'f>> {
+        let bound = self.cache.settings().clock.sleep(self.plan.wait);
+        match select(follower, bound).await {
+            Either::Left((arrival, _)) => Some(arrival),
+            Either::Right(((), follower)) => {
+                follower.give_up();
+                None
+            }
+        }
+    }
+}
+
+impl<B, S, C> Call<'_, B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    pub(super) async fn look<T: DeserializeOwned>(&self) -> Result<Seen<T>> {
+        self.cache.look(self.physical, self.plan, self.wants_value).await
+    }
+
+    /// What the landing of a shared flight is to this call; `None` where it has to load by itself.
+    pub(super) fn landed<T, E>(
+        &self,
+        landing: Landing,
+        seen: &mut Seen<T>,
+    ) -> Option<Result<Remembered<T>, LoadError<E>>>
+    where
+        T: DeserializeOwned,
+        E: Send + Sync + 'static,
+    {
+        let error = match landing {
+            Landing::Entry { bytes, loaded } => {
+                let source = if loaded { Source::Shared } else { Source::Hit };
+                return match self.cache.open(self.physical, &bytes, self.plan.schema) {
+                    Ok(Opened::Value(Decoded::Value(value), _)) => Some(Ok(Remembered::new(Some(value), source))),
+                    Ok(Opened::Value(Decoded::Absent, _)) if !self.wants_value => {
+                        Some(Ok(Remembered::new(None, source)))
+                    }
+                    // Another call's type or schema version.
+                    _ => None,
+                };
+            }
+            Landing::Failed(error) => LoadError::Loader(error.downcast::<E>().ok()?),
+            Landing::Panicked => LoadError::Panicked,
+            Landing::Raised(error) if self.plan.on_error == OnError::Raise => LoadError::Cache(error),
+            Landing::Raised(_) | Landing::Nothing => return None,
+        };
+        Some(self.or_stale(seen, error))
+    }
+
+    /// The stale value in the place of a failure, where the options and the entry allow it.
+    pub(super) fn or_stale<T, E>(
+        &self,
+        seen: &mut Seen<T>,
+        error: LoadError<E>,
+    ) -> Result<Remembered<T>, LoadError<E>> {
+        std::mem::replace(seen, Seen::Nothing)
+            .fall_back(self.plan, self.cache.now(), StaleReason::LoadFailed)
+            .map_err(|_| error)
+    }
+}
+
+impl<B, S, C> Call<'_, B, S, C>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+{
+    /// Shares a load of the key or runs one.
+    async fn load<T, E, F>(&self, mut seen: Seen<T>, loader: F) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        let flights = self.cache.flights();
+        // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
+        let _sweeper = self.cache.sweeper();
+        if let Seen::Due(found) = seen {
+            // One call reloads, and nobody waits for it.
+            return match flights.lead_if_none(self.physical) {
+                Some(leader) => self.lead(leader, Seen::Due(found), loader).await,
+                None => Ok(Remembered::new(found.value, Source::Hit)),
+            };
+        }
+        loop {
+            let follower = match flights.board(self.physical, self.ticket, seen.sight(self.plan)) {
+                Boarding::Reentrant => return Err(LoadError::Reentrant),
+                Boarding::Leader(leader) => return self.lead(leader, seen, loader).await,
+                Boarding::Follower(follower) => follower,
+            };
+            match self.follow(follower).await {
+                Some(Arrival::TakeOver(leader)) => return self.lead(leader, seen, loader).await,
+                Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
+                    Some(answer) => return answer,
+                    None => return self.load_alone(loader).await,
+                },
+                // Its leader is too slow, or was forgotten by whoever should poll it.
+                None => {}
+            }
+        }
+    }
+}
