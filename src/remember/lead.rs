@@ -13,7 +13,7 @@ use super::{
     options::OnError,
 };
 use crate::{
-    backend::{CacheBackend, Condition, Expiry, SetOptions},
+    backend::{CacheBackend, Condition, Expiry, Outcome, SetOptions},
     clock::Clock,
     compressor::Compressor,
     envelope::{SHORT_LEN, Times, is_none},
@@ -178,17 +178,20 @@ where
         };
         let own = sealed.bytes.slice(..SHORT_LEN);
         let outcome = self.backend().set(self.physical, sealed.bytes, options).await?;
+        self.settle(leader, outcome, own).await;
+        Ok(())
+    }
+
+    /// Notes what became of a fill whose entry begins with `own`.
+    pub(super) async fn settle(&self, leader: &Leader<'_>, outcome: Outcome, own: Bytes) {
         leader.settle();
         if !outcome.is_done() {
             self.cache.count_voided();
         } else if !self.plan.is_fenced && leader.is_voided() {
             // Without a fence the store could not tell, so an invalidation that came in between is made good here.
             self.cache.count_voided();
-            self.backend()
-                .delete(self.physical, Condition::IfStartsWith(own))
-                .await?;
+            let _ = self.backend().delete(self.physical, Condition::IfStartsWith(own)).await;
         }
-        Ok(())
     }
 
     /// Loads for this call alone: what another call's load answered is of no use to it.

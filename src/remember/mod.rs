@@ -1,5 +1,6 @@
 //! Cache-aside: read, and on a miss load once and fill.
 
+mod batch;
 mod error;
 mod fence;
 mod lead;

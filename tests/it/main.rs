@@ -10,6 +10,7 @@ mod keys;
 mod life;
 mod markers;
 mod none;
+mod remember;
 mod round_trip;
 mod sample;
 mod single;

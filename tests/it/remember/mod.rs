@@ -1,0 +1,11 @@
+//! Cache-aside, in one process and on backends that need no server.
+
+mod batch;
+mod cancel;
+mod fences;
+mod hits;
+mod outage;
+mod refresh;
+mod share;
+mod stale;
+mod support;
