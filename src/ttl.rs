@@ -169,7 +169,8 @@ const fn unit_at(text: &[u8], at: usize) -> Option<(usize, usize)> {
 
 #[cold]
 fn describe(problem: Problem, text: &str) -> Error {
-    let rest = |at: usize| text.get(at..).unwrap_or_default();
+    let rest = |at: usize| brief(text.get(at..).unwrap_or_default());
+    let text = brief(text);
     let why = match problem {
         Problem::Empty => "it is empty; write a span such as \"1h30m\"".to_owned(),
         Problem::NumberExpected(at) => format!("expected a number before {:?}", rest(at)),
@@ -187,6 +188,11 @@ fn describe(problem: Problem, text: &str) -> Error {
         Problem::TooLong => "longer than 36500d; use Ttl::FOREVER for no expiry".to_owned(),
     };
     Error::invalid(format!("ttl {text:?}: {why}"))
+}
+
+/// The beginning of a text that is too long to quote whole.
+fn brief(text: &str) -> &str {
+    &text[..text.floor_char_boundary(64)]
 }
 
 impl FromStr for Ttl {
@@ -252,7 +258,7 @@ macro_rules! ttl_from_seconds {
     )*};
 }
 
-ttl_from_seconds!(i32, i64, isize, u32, u64, usize);
+ttl_from_seconds!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 
 /// Writes a ttl by the same grammar it is read by; the two named values read `forever` and `default`.
 impl fmt::Display for Ttl {
@@ -334,6 +340,7 @@ mod tests {
         ] {
             assert!(refusal(text).starts_with(&format!("ttl {text:?}: ")), "{text:?}");
         }
+        assert!(refusal(&"x".repeat(100_000)).len() < 250);
         assert!(refusal(&format!("{}s", "9".repeat(1000))).ends_with("use Ttl::FOREVER for no expiry"));
     }
 

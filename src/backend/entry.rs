@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::KeyTtl;
@@ -12,7 +14,7 @@ use super::KeyTtl;
 /// let entry = Entry::new("value");
 /// assert_eq!(entry.bytes().as_ref(), b"value");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Entry {
     bytes: Bytes,
@@ -66,7 +68,7 @@ impl Entry {
 /// assert_eq!(head.len(), 5);
 /// assert!(!head.is_empty());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Head {
     bytes: Bytes,
@@ -106,5 +108,24 @@ impl Head {
     #[must_use]
     pub fn ttl(&self) -> KeyTtl {
         self.ttl
+    }
+}
+
+// By hand: a stored value is nobody's to print.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("len", &self.bytes.len())
+            .field("ttl", &self.ttl)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("len", &self.len)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }

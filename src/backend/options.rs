@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
 
 /// What must hold of a key for a write to happen, tested and acted upon in one atomic step.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Condition {
     /// Whatever stands there, or nothing.
@@ -34,6 +34,18 @@ impl Condition {
             )),
             Self::IfStartsWith(prefix) => check_prefix(prefix),
             Self::Always | Self::IfPresent => Ok(()),
+        }
+    }
+}
+
+// By hand, like every type here that holds a part of a key or a value: those are nobody's to print.
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("Always"),
+            Self::IfAbsent => f.write_str("IfAbsent"),
+            Self::IfPresent => f.write_str("IfPresent"),
+            Self::IfStartsWith(prefix) => write!(f, "IfStartsWith({} bytes)", prefix.len()),
         }
     }
 }
@@ -201,7 +213,7 @@ impl SetOptions {
 }
 
 /// One write of a [`set_many`](crate::CacheBackend::set_many).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SetItem {
     /// The physical key.
@@ -220,6 +232,16 @@ impl SetItem {
             value: value.into(),
             options,
         }
+    }
+}
+
+impl fmt::Debug for SetItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetItem")
+            .field("key_len", &self.key.len())
+            .field("value_len", &self.value.len())
+            .field("options", &self.options)
+            .finish()
     }
 }
 

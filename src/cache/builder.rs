@@ -209,8 +209,15 @@ impl<B, S, C> CacheBuilder<B, S, C> {
 
     /// The version of the types this cache stores. Default: 0.
     ///
-    /// An entry written under another version is a miss. Raise it whenever a stored type changes in a way that its
-    /// format does not notice: [`Postcard`] decodes two swapped fields of one type into swapped values.
+    /// Raise it whenever a stored type changes in a way that its format does not notice: [`Postcard`] decodes two
+    /// swapped fields of one type into swapped values. What this cache does with an entry of another version:
+    ///
+    /// | calls | another version's entry |
+    /// |---|---|
+    /// | `get`, `lookup`, `get_many`, `pull`, `exists`, `ttl` | a miss; it stays |
+    /// | `set`, `set_many`, `delete`, `delete_many`, patterns | replaced or removed like any |
+    /// | `add` | refused: something is there |
+    /// | `replace`, `expire`, `persist`, `touch` | done: a value is there, whatever its version |
     pub fn schema_version(mut self, version: u32) -> Self {
         self.settings.sealing.schema = version;
         self

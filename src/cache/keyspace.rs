@@ -27,6 +27,7 @@ impl KeySpace {
 
     pub(super) fn nested(&self, name: &str) -> Self {
         match &self.prefix {
+            _ if name.is_empty() => self.clone(),
             Some(prefix) => Self::new(&format!("{prefix}:{name}")),
             None => Self::new(name),
         }

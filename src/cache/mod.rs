@@ -137,7 +137,7 @@ impl<B, S, C> Cache<B, S, C> {
     /// The same cache with `name` added to its prefix: `scope("users")` of prefix `myapp` has keys `myapp:users:..`.
     ///
     /// A scope shares the backend, the settings and the counts. Its patterns and its `clear` stay inside it: those of
-    /// `users` never touch `usersAbc`.
+    /// `users` never touch `usersAbc`. An empty name adds nothing.
     ///
     /// ```
     /// use larder::Cache;

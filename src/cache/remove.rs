@@ -10,34 +10,50 @@ use crate::{
     backend::{CacheBackend, Condition, Outcome},
     compressor::Compressor,
     envelope::{KIND_VALUE, Opened, SHORT_LEN},
-    error::Result,
+    error::{ErrorKind, Result},
     serializer::Serializer,
 };
 
 impl<B: CacheBackend, S, C> Cache<B, S, C> {
-    /// Removes what stands under `key`; answers whether it was a value, a cached `None` included.
+    /// Removes what stands under `key`, whatever it is; answers whether it was a value, a cached `None` included.
     ///
-    /// Any load of this key that is under way is voided: what it fills is not stored.
+    /// Any load of this key that is under way is voided: what it fills is not stored. A value or a missing key takes
+    /// one round trip, anything else a few.
     ///
     /// # Errors
     ///
-    /// An over-long key; what the backend raises. A key of another Redis type is such an error, and stays.
+    /// An over-long key; what the backend raises.
     pub async fn delete(&self, key: &str) -> Result<bool> {
         let physical = self.inner.keys.physical(key).map_err(during("delete"))?;
         let _voided = self.invalidate(Keys::One(&physical));
+        self.remove(&physical).await.map_err(during("delete"))
+    }
+
+    async fn remove(&self, physical: &str) -> Result<bool> {
+        let backend = self.backend();
         let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
-        match self.backend().delete(&physical, value).await {
-            Ok(Outcome::Done) => Ok(true),
-            Ok(Outcome::Missing) => Ok(false),
-            // A marker, or bytes that were no value to this cache.
-            Ok(Outcome::Mismatch) => self
-                .backend()
-                .delete(&physical, Condition::Always)
-                .await
-                .map(|_| false)
-                .map_err(during("delete")),
-            Err(error) => Err(error.with_operation("delete")),
+        for _ in 0..ATTEMPTS {
+            let error = match backend.delete(physical, value.clone()).await {
+                Ok(Outcome::Done) => return Ok(true),
+                Ok(Outcome::Missing) => return Ok(false),
+                Ok(Outcome::Mismatch) => None,
+                // A key of another Redis type is such an error; what else it may be, the head tells.
+                Err(error) if error.kind() == ErrorKind::Server => Some(error),
+                Err(error) => return Err(error),
+            };
+            // A marker, or nothing of larder's. It is removed as what it is, so that a value that takes its place
+            // meanwhile is not removed unseen.
+            let this = match (backend.head(physical, SHORT_LEN).await?, error) {
+                (Some(_), Some(error)) => return Err(error),
+                (Some(head), None) if !head.is_empty() => Condition::IfStartsWith(head.bytes().clone()),
+                // An empty value has no beginning, and a key of another type no bytes.
+                _ => Condition::Always,
+            };
+            if backend.delete(physical, this).await? != Outcome::Mismatch {
+                return Ok(false);
+            }
         }
+        Err(contended("delete"))
     }
 }
 

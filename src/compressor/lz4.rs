@@ -1,6 +1,6 @@
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 
-use super::{Compressor, Lz4, over_limit};
+use super::{Compressor, Lz4, make_room, over_limit};
 use crate::error::{Error, Result};
 
 const LENGTH: usize = 4;
@@ -11,8 +11,7 @@ impl Compressor for Lz4 {
     fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let length = u32::try_from(input.len())
             .map_err(|_| Error::codec("lz4 can not compress the value: it has 4 GiB or more"))?;
-        let start = out.len();
-        out.resize(start + LENGTH + get_maximum_output_size(input.len()), 0);
+        let start = make_room(out, LENGTH + get_maximum_output_size(input.len()))?;
         out[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
         let written = compress_into(input, &mut out[start + LENGTH..])
             .map_err(|error| Error::codec(format!("lz4 can not compress the value: {error}")).with_source(error))?;
@@ -29,8 +28,7 @@ impl Compressor for Lz4 {
         if room > limit {
             return Err(over_limit("lz4", u64::from(claimed), limit));
         }
-        let start = out.len();
-        out.resize(start + room, 0);
+        let start = make_room(out, room)?;
         let written = decompress_into(block, &mut out[start..])
             .map_err(|error| Error::codec(format!("lz4 can not decompress the value: {error}")).with_source(error))?;
         if written != room {

@@ -114,3 +114,14 @@ fn over_limit(name: &str, claimed: u64, limit: usize) -> crate::error::Error {
         "{name} can not decompress the value: it claims {claimed} bytes, the limit is {limit}"
     ))
 }
+
+/// Makes room for `more` bytes at the end of `out` and answers where they begin; an error where memory has no room.
+#[cfg(any(feature = "snappy", feature = "lz4", feature = "zstd"))]
+fn make_room(out: &mut Vec<u8>, more: usize) -> Result<usize> {
+    let start = out.len();
+    out.try_reserve_exact(more).map_err(|error| {
+        crate::error::Error::codec(format!("there is no memory for the {more} bytes of the value")).with_source(error)
+    })?;
+    out.resize(start + more, 0);
+    Ok(start)
+}

@@ -1,6 +1,6 @@
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
-use super::{Compressor, Snappy, over_limit};
+use super::{Compressor, Snappy, make_room, over_limit};
 use crate::error::{Error, Result};
 
 impl Compressor for Snappy {
@@ -9,8 +9,7 @@ impl Compressor for Snappy {
     fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let refuse =
             |error: snap::Error| Error::codec(format!("snappy can not compress the value: {error}")).with_source(error);
-        let start = out.len();
-        out.resize(start + max_compress_len(input.len()), 0);
+        let start = make_room(out, max_compress_len(input.len()))?;
         let written = Encoder::new().compress(input, &mut out[start..]).map_err(refuse)?;
         out.truncate(start + written);
         Ok(())
@@ -24,8 +23,7 @@ impl Compressor for Snappy {
         if claimed > limit {
             return Err(over_limit("snappy", claimed as u64, limit));
         }
-        let start = out.len();
-        out.resize(start + claimed, 0);
+        let start = make_room(out, claimed)?;
         let written = Decoder::new().decompress(input, &mut out[start..]).map_err(refuse)?;
         out.truncate(start + written);
         Ok(())

@@ -3,7 +3,7 @@ use ::zstd::{
     zstd_safe::{compress_bound, get_frame_content_size},
 };
 
-use super::{Compressor, Zstd, over_limit};
+use super::{Compressor, Zstd, make_room, over_limit};
 use crate::error::{Error, Result};
 
 impl Compressor for Zstd {
@@ -13,8 +13,7 @@ impl Compressor for Zstd {
         let refuse = |error: std::io::Error| {
             Error::codec(format!("zstd can not compress the value: {error}")).with_source(error)
         };
-        let start = out.len();
-        out.resize(start + compress_bound(input.len()), 0);
+        let start = make_room(out, compress_bound(input.len()))?;
         let written = BulkCompressor::new(self.level)
             .and_then(|mut compressor| compressor.compress_to_buffer(input, &mut out[start..]))
             .map_err(refuse)?;
@@ -32,8 +31,7 @@ impl Compressor for Zstd {
         if room > limit {
             return Err(over_limit("zstd", claimed, limit));
         }
-        let start = out.len();
-        out.resize(start + room, 0);
+        let start = make_room(out, room)?;
         let written = Decompressor::new()
             .and_then(|mut decompressor| decompressor.decompress_to_buffer(input, &mut out[start..]))
             .map_err(|error| Error::codec(format!("zstd can not decompress the value: {error}")).with_source(error))?;

@@ -27,7 +27,8 @@ use crate::error::Result;
 ///    of the value.
 /// 3. **Whole input.** `decode_seed` fails on bytes left over behind the value.
 /// 4. **Any input.** `decode_seed` answers any bytes with a value or an error: no panic, and no allocation out of
-///    proportion to the input, whatever lengths the input claims.
+///    proportion to the input, whatever lengths the input claims. (The checksum keeps damaged bytes from ever reaching
+///    a serializer; this is about bytes that somebody forged.)
 /// 5. **Unit.** `()` can be encoded. The cache asks for nothing else about `None`: a top-level `Option` never reaches
 ///    a serializer, because the entry's header says whether there is a value.
 /// 6. **Identity.** `ID` names the byte format for ever. 1 to 127 are larder's own, 128 to 255 are yours; 0 is
@@ -57,6 +58,10 @@ pub trait Serializer: Send + Sync {
 /// Two fields of one type that change places still decode, into swapped values: raise the cache's `schema_version`
 /// whenever a stored type changes. Types that need to look at the input to know what they are
 /// (`#[serde(untagged)]`, `serde_json::Value`) do not decode; [`Json`] and [`MessagePack`] take them.
+///
+/// postcard has no limit of depth or of count: forged bytes can nest a recursive type until the stack ends, or claim a
+/// number of empty elements that takes for ever to count. Where others may write to the store, keep such types to the
+/// other two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Postcard;
 

@@ -10,7 +10,6 @@ use std::{cell::Cell, fmt, marker::PhantomData};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer as SerdeSerializer,
     de::{self, DeserializeOwned, DeserializeSeed, Visitor},
-    forward_to_deserialize_any,
 };
 
 use super::Serializer;
@@ -78,6 +77,9 @@ struct Peeled<'a, T: ?Sized> {
 
 impl<T: Serialize + ?Sized> Serialize for Peeled<'_, T> {
     fn serialize<S: SerdeSerializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A format may go over the value twice, to measure it first.
+        self.state.depth.set(0);
+        self.state.none.set(false);
         self.value.serialize(Peel {
             inner: serializer,
             state: self.state,
@@ -285,6 +287,14 @@ struct Nothing {
 #[derive(Debug)]
 struct NotAnOption;
 
+macro_rules! refuse_reads {
+    ($($method:ident),* $(,)?) => {$(
+        fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NotAnOption> {
+            Err(NotAnOption)
+        }
+    )*};
+}
+
 impl<'de> Deserializer<'de> for Nothing {
     type Error = NotAnOption;
 
@@ -295,13 +305,56 @@ impl<'de> Deserializer<'de> for Nothing {
         }
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NotAnOption> {
+    /// Asked for by types that take whatever comes: an untagged enum may well have an `Option` inside.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAnOption> {
+        self.deserialize_option(visitor)
+    }
+
+    refuse_reads! {
+        deserialize_bool, deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_i128,
+        deserialize_u8, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_u128, deserialize_f32,
+        deserialize_f64, deserialize_char, deserialize_str, deserialize_string, deserialize_bytes,
+        deserialize_byte_buf, deserialize_unit, deserialize_seq, deserialize_map, deserialize_identifier,
+        deserialize_ignored_any,
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, NotAnOption> {
         Err(NotAnOption)
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, NotAnOption> {
+        Err(NotAnOption)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, NotAnOption> {
+        Err(NotAnOption)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        _: V,
+    ) -> Result<V::Value, NotAnOption> {
+        Err(NotAnOption)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, NotAnOption> {
+        Err(NotAnOption)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, NotAnOption> {
+        Err(NotAnOption)
     }
 }
 

@@ -180,7 +180,7 @@ fn raise_answers_with_one_line_that_says_what_is_wrong() {
 }
 
 #[test]
-fn a_value_that_decompresses_beyond_the_cap_is_a_miss_and_no_memory_is_set_aside() {
+fn a_value_that_decompresses_beyond_the_cap_is_a_miss() {
     fn bomb<C: Compressor + Copy>(compressor: C) {
         let backend = MemoryBackend::new();
         let cache = |cap| {
@@ -199,6 +199,26 @@ fn a_value_that_decompresses_beyond_the_cap_is_a_miss_and_no_memory_is_set_aside
     bomb(Snappy);
     bomb(Lz4);
     bomb(Zstd::default());
+}
+
+#[test]
+fn a_length_that_no_memory_has_room_for_is_an_error() {
+    // A frame of zstd that states 2^62 bytes, and the same claims in the other formats.
+    let zstd = [
+        &[0x28, 0xB5, 0x2F, 0xFD, 0xE0][..],
+        &(1_u64 << 62).to_le_bytes(),
+        &[1, 0, 0],
+    ]
+    .concat();
+    let mut out = Vec::new();
+    assert!(Zstd::default().decompress(&zstd, usize::MAX, &mut out).is_err());
+    assert!(Lz4.decompress(&[0xFF, 0xFF, 0xFF, 0x7F, 0], 1 << 20, &mut out).is_err());
+    assert!(
+        Snappy
+            .decompress(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F], 1 << 20, &mut out)
+            .is_err()
+    );
+    assert!(out.capacity() < 1 << 20);
 }
 
 proptest! {

@@ -72,6 +72,7 @@ on_each_backend! {
         assert_eq!(users.get("1").await.unwrap(), Some(2));
         let bare = world.builder().build().unwrap();
         assert_eq!(bare.scope("x").prefix(), Some("x"));
+        assert_eq!(bare.scope("").prefix(), None);
     }
 }
 

@@ -86,16 +86,72 @@ fn a_null_of_the_format_is_not_a_none() {
         block_on(cache.lookup::<serde_json::Value>("key")).unwrap(),
         Lookup::Hit(serde_json::Value::Null)
     );
+    // A type that takes whatever comes takes a None as its null.
     block_on(cache.set("key", &None::<serde_json::Value>, 60)).unwrap();
     assert_eq!(
         block_on(cache.lookup::<serde_json::Value>("key")).unwrap(),
-        Lookup::Absent
+        Lookup::Hit(serde_json::Value::Null)
     );
     block_on(cache.set("key", &(), 60)).unwrap();
     assert_eq!(
         block_on(cache.lookup::<Option<()>>("key")).unwrap(),
         Lookup::Hit(Some(()))
     );
+}
+
+#[test]
+fn an_untagged_enum_with_an_option_inside_comes_back() {
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(Option<i32>),
+        Text(String),
+    }
+    fn comes_back<S: Serializer>(serializer: S) {
+        let cache = Cache::builder(MemoryBackend::new())
+            .serializer(serializer)
+            .build()
+            .unwrap();
+        for value in [
+            Either::Number(None),
+            Either::Number(Some(3)),
+            Either::Text("text".into()),
+        ] {
+            block_on(cache.set("key", &value, 60)).unwrap();
+            assert_eq!(block_on(cache.lookup("key")).unwrap(), Lookup::Hit(value));
+        }
+    }
+    comes_back(Json);
+    comes_back(MessagePack);
+}
+
+/// A format that goes over a value once to measure it, and once more to write it.
+#[derive(Debug, Clone, Copy)]
+struct Measured;
+
+impl Serializer for Measured {
+    const ID: u8 = 200;
+
+    fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut Vec<u8>) -> larder::Result<()> {
+        let mut measured = Vec::new();
+        Postcard.encode(value, &mut measured)?;
+        out.reserve(measured.len());
+        Postcard.encode(value, out)
+    }
+
+    fn decode_seed<'de, D: serde::de::DeserializeSeed<'de>>(
+        &self,
+        bytes: &'de [u8],
+        seed: D,
+    ) -> larder::Result<D::Value> {
+        Postcard.decode_seed(bytes, seed)
+    }
+}
+
+#[test]
+fn a_format_that_serializes_twice_takes_every_combination() {
+    larder::conformance::serializer(&Measured);
+    every_combination(Measured);
 }
 
 #[test]

@@ -156,3 +156,39 @@ fn debug_shows_settings_and_no_value() {
     assert!(shown.contains("Cache") && shown.contains("\"test\""), "{shown}");
     assert!(!shown.contains("secret"), "{shown}");
 }
+
+#[test]
+fn a_delete_does_not_take_a_value_that_came_in_between() {
+    use larder::{CacheBackend, Expiry, SetOptions};
+    use larder_memory::Operation;
+
+    use crate::backends::{block_on, memory};
+
+    let world = memory();
+    let cache = world.cache();
+    block_on(
+        world
+            .backend
+            .set("test:key", "foreign".into(), SetOptions::new(Expiry::Never)),
+    )
+    .unwrap();
+    let mut delete = std::pin::pin!(cache.delete("key"));
+    let mut poll = || {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        delete.as_mut().poll(&mut cx)
+    };
+    // The first look is over; the step that removes what it saw waits at the gate.
+    let head = world.backend.faults().hold_of(Operation::Head);
+    assert!(poll().is_pending());
+    let removal = world.backend.faults().hold_of(Operation::Delete);
+    head.release();
+    assert!(poll().is_pending());
+    block_on(cache.set("key", "fresh", 60)).unwrap();
+    removal.release();
+    let std::task::Poll::Ready(answer) = poll() else {
+        panic!("nothing holds the call any more");
+    };
+    // It removed the fresh value, as a delete that comes after the write does, and says so.
+    assert!(answer.unwrap());
+    assert_eq!(block_on(cache.get::<String>("key")).unwrap(), None);
+}

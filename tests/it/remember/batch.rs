@@ -178,7 +178,8 @@ fn a_cold_batch_is_three_calls_of_the_backend_and_a_warm_one_is_one() {
     let (cache, asked, gate) = (world.cache(), Asked::default(), Gate::opened());
     let ids: Vec<u32> = (0..100).collect();
     block_on(many(&cache, &ids, &LoadOptions::new(), &asked, &gate));
-    let calls = world.backend.reset_calls();
+    let calls = world.backend.calls();
+    world.backend.reset_calls();
     assert_eq!(
         (
             calls.of(Operation::GetMany),

@@ -97,10 +97,10 @@ fn a_leader_dropped_at_every_step_leaves_neither_a_marker_nor_a_waiter_behind() 
         let world = memory();
         let cache: Cache<_> = world.cache();
         let database = Database::default();
-        let held = Gate::default();
+        let (held, open) = (Gate::default(), Gate::opened());
         let mut tasks = Tasks::new();
         let leader = tasks.add(remember(&cache, "key", &database, &held));
-        let follower = tasks.add(remember(&cache, "key", &database, &Gate::opened()));
+        let follower = tasks.add(remember(&cache, "key", &database, &open));
         for step in 0..steps {
             let hold = world.backend.faults().hold();
             tasks.poll(leader);

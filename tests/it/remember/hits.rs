@@ -107,7 +107,8 @@ fn a_hit_is_one_call_of_the_backend_and_a_miss_is_three() {
     let world = memory();
     let (cache, database) = (world.cache(), Database::default());
     block_on(remember(&cache, "key", &database, &Gate::opened())).unwrap();
-    let calls = world.backend.reset_calls();
+    let calls = world.backend.calls();
+    world.backend.reset_calls();
     assert_eq!(
         (calls.of(Operation::Get), calls.of(Operation::Set), calls.total()),
         (1, 2, 3)

@@ -93,14 +93,14 @@ fn raise_asks_for_the_error_of_the_backend() {
 #[test]
 fn an_invalidation_here_is_honoured_while_the_backend_is_away() {
     let world = memory();
-    let (cache, database, gate) = (world.cache(), Database::default(), Gate::default());
+    let (cache, database, gate, open) = (world.cache(), Database::default(), Gate::default(), Gate::opened());
     world.backend.faults().fail_all(ErrorKind::Connection);
     let mut tasks = Tasks::new();
     let before = tasks.add(remember(&cache, "key", &database, &gate));
     assert!(tasks.poll(before).is_none());
     let written = database.write();
     block_on(cache.delete("key")).unwrap_err();
-    let after = tasks.add(remember(&cache, "key", &database, &Gate::opened()));
+    let after = tasks.add(remember(&cache, "key", &database, &open));
     assert_eq!(tasks.poll(after).unwrap().unwrap(), written);
     gate.open();
     assert_eq!(tasks.poll(before).unwrap().unwrap(), 0);

@@ -73,7 +73,6 @@ fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_pl
             cache.replace("key", &1, 60).await.unwrap_err(),
             cache.expire("key", 60).await.unwrap_err(),
             cache.persist("key").await.unwrap_err(),
-            cache.delete("key").await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Server, "{error}");
             assert!(error.to_string().contains("WRONGTYPE"), "{error}");
@@ -85,6 +84,24 @@ fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_pl
 
         cache.set("key", &user(), 60).await.unwrap();
         assert_eq!(cache.get("key").await.unwrap(), Some(user()));
+    });
+}
+
+#[test]
+fn every_call_that_removes_removes_a_list_and_says_that_it_was_no_value() {
+    in_both_protocols(async |server, backend| {
+        let cache = cache(backend);
+        let list = || server.command::<()>(&["RPUSH", "app[1]*:key", "element"]);
+        list();
+        assert!(!cache.delete("key").await.unwrap());
+        assert_eq!(server.command::<u64>(&["DBSIZE"]), 0);
+        list();
+        assert_eq!(cache.delete_many(["key"]).await.unwrap(), 1);
+        list();
+        assert_eq!(cache.delete_pattern("k*").await.unwrap(), 1);
+        list();
+        assert_eq!(cache.clear().await.unwrap(), 1);
+        assert_eq!(server.command::<u64>(&["DBSIZE"]), 0);
     });
 }
 
