@@ -47,7 +47,7 @@ on_each_backend! {
     async fn only_the_missing_are_loaded_in_one_call(world) {
         let (cache, asked, gate) = (world.cache(), Asked::default(), Gate::opened());
         let options = LoadOptions::new();
-        cache.set("2", &20, 60).await.unwrap();
+        cache.set("2", &20_u32, 60).await.unwrap();
         let answers = many(&cache, &[3, 2, 1, 3, 900], &options, &asked, &gate).await;
         assert_eq!(answers, [
             (3, Ok((Some(30), Source::Loaded))),
@@ -143,7 +143,7 @@ on_each_backend! {
 on_each_backend! {
     async fn a_failed_load_fails_the_ids_it_was_for_and_leaves_no_marker(world) {
         let (cache, asked, gate) = (world.cache(), Asked::default(), Gate::opened());
-        cache.set("1", &10, 60).await.unwrap();
+        cache.set("1", &10_u32, 60).await.unwrap();
         let answers = many(&cache, &[1, 666, 2], &LoadOptions::new(), &asked, &gate).await;
         let failed = || Err("the load failed: the database is away".to_owned());
         assert_eq!(answers, [(1, Ok((Some(10), Source::Hit))), (666, failed()), (2, failed())]);

@@ -53,7 +53,7 @@ on_each_backend! {
         assert_eq!(cache.ttl("key").await.unwrap(), KeyTtl::Expires(Duration::from_secs(10)));
         // A plain call that has to answer a value loads one.
         let value: u8 = cache.remember("key", "1h", async || Ok::<_, Error>(7)).await.unwrap();
-        assert_eq!((value, cache.get("key").await.unwrap()), (7, Some(7)));
+        assert_eq!((value, cache.get("key").await.unwrap()), (7, Some(7_u8)));
     }
 }
 
