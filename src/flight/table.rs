@@ -45,7 +45,7 @@ pub(crate) enum Landing {
         loaded: bool,
     },
     /// The loader's error, whatever its type.
-    Failed(Arc<dyn Any + Send + Sync>),
+    Failed(std::sync::Arc<dyn Any + Send + Sync>),
     Panicked,
     /// The backend's error, where the leader was asked to raise it.
     Raised(Error),
