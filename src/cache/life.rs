@@ -1,9 +1,12 @@
-use bytes::Bytes;
+use std::time::Duration;
 
-use super::{Cache, during};
+use super::{
+    Cache, during,
+    write::{ATTEMPTS, contended},
+};
 use crate::{
-    backend::{CacheBackend, Condition, Outcome},
-    envelope::{KIND_MARKER, KIND_VALUE},
+    backend::{CacheBackend, Condition, Expiry, KeyTtl, Outcome, SetOptions},
+    envelope::{HEAD_LEN, Header, LONG_LEN, Parsed, SHORT_LEN, Times, parse, with_expires},
     error::{Error, Result},
     ttl::Ttl,
 };
@@ -11,7 +14,7 @@ use crate::{
 impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// Gives the value under `key` a life of `ttl` from now, without jitter; answers whether there was a value.
     ///
-    /// [`Ttl::FOREVER`] takes the expiry off, like [`persist`](Self::persist). Any load of this key that is under way
+    /// Takes two round trips: one looks at the entry, one changes it if it is still the same. [`Ttl::FOREVER`] takes the expiry off, like [`persist`](Self::persist). Any load of this key that is under way
     /// is voided where it stands in the key.
     ///
     /// # Errors
@@ -38,39 +41,92 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// An over-long key; what the backend raises.
     pub async fn persist(&self, key: &str) -> Result<bool> {
-        self.live_for_ever(key, "persist").await
+        self.live_for(key, Ttl::FOREVER, "persist").await
     }
 
     pub(super) async fn live_for(&self, key: &str, ttl: Ttl, operation: &'static str) -> Result<bool> {
-        let Some(span) = ttl.as_duration() else {
-            return self.live_for_ever(key, operation).await;
-        };
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
-        let backend = self.backend();
-        match backend.expire(&physical, span, if_starts_with(&KIND_VALUE)).await {
-            Ok(Outcome::Mismatch) => {
-                self.flights().void(&physical);
-                // A marker that outlived its load's window would stand in the way, so the load is voided instead.
-                backend
-                    .delete(&physical, if_starts_with(&KIND_MARKER))
-                    .await
-                    .map_err(during(operation))?;
-                Ok(false)
+        for _ in 0..ATTEMPTS {
+            let outcome = self.change_life(&physical, ttl.as_duration()).await;
+            match outcome.map_err(during(operation))? {
+                Change::Done(is_value) => return Ok(is_value),
+                Change::Again => {}
             }
-            answer => answer.map(Outcome::is_done).map_err(during(operation)),
         }
+        Err(contended(operation))
     }
 
-    async fn live_for_ever(&self, key: &str, operation: &'static str) -> Result<bool> {
-        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
-        self.backend()
-            .persist(&physical, if_starts_with(&KIND_VALUE))
-            .await
-            .map(Outcome::is_done)
-            .map_err(during(operation))
+    /// Changes the life of the very entry that it looks at.
+    async fn change_life(&self, physical: &str, life: Option<Duration>) -> Result<Change> {
+        let backend = self.backend();
+        let Some(head) = backend.head(physical, HEAD_LEN).await? else {
+            return Ok(Change::Done(false));
+        };
+        let this = || Condition::IfStartsWith(head.bytes().slice(..SHORT_LEN));
+        let outcome = match (parse(head.bytes()), life) {
+            (Err(_), _) | (Ok(Parsed::Marker), None) => return Ok(Change::Done(false)),
+            (Ok(Parsed::Marker), Some(_)) => {
+                // A marker that outlived its load's window would stand in the way, so the load is voided instead.
+                self.flights().void(physical);
+                return match backend.delete(physical, this()).await? {
+                    Outcome::Mismatch => Ok(Change::Again),
+                    _ => Ok(Change::Done(false)),
+                };
+            }
+            (Ok(Parsed::Value(header)), _) if header.fresh_for(self.now()) == Some(Duration::ZERO) => {
+                return Ok(Change::Done(false));
+            }
+            (Ok(Parsed::Value(header)), _) if header.times().is_some() => {
+                return self.change_logical_life(physical, &header, head.ttl(), life).await;
+            }
+            (Ok(Parsed::Value(_)), Some(span)) => backend.expire(physical, span, this()).await?,
+            (Ok(Parsed::Value(_)), None) => backend.persist(physical, this()).await?,
+        };
+        Ok(if outcome.is_done() {
+            Change::Done(true)
+        } else {
+            Change::Again
+        })
+    }
+
+    /// Rewrites the header of an entry with a logical life, which lives on past it for as long as it did before.
+    async fn change_logical_life(
+        &self,
+        physical: &str,
+        header: &Header,
+        kept: KeyTtl,
+        life: Option<Duration>,
+    ) -> Result<Change> {
+        let backend = self.backend();
+        let now = self.now();
+        let Some(entry) = backend.get(physical).await? else {
+            return Ok(Change::Again);
+        };
+        let beyond = match (kept, header.fresh_for(now)) {
+            (KeyTtl::Expires(physical), Some(logical)) => physical.saturating_sub(logical),
+            _ => Duration::ZERO,
+        };
+        let (expires, expiry) = match life {
+            Some(life) => (now + life, Expiry::After(life + beyond)),
+            None => (Times::NEVER, Expiry::Never),
+        };
+        let Some(rewritten) = with_expires(physical, entry.bytes(), expires) else {
+            return Ok(Change::Again);
+        };
+        // The whole lease block has to be as it was read, or a take-over would be undone.
+        let unchanged = Condition::IfStartsWith(entry.bytes().slice(..LONG_LEN));
+        let options = SetOptions::new(expiry).with_condition(unchanged);
+        Ok(if backend.set(physical, rewritten, options).await?.is_done() {
+            Change::Done(true)
+        } else {
+            Change::Again
+        })
     }
 }
 
-fn if_starts_with(kind: &'static [u8]) -> Condition {
-    Condition::IfStartsWith(Bytes::from_static(kind))
+enum Change {
+    /// There was, or was not, a value whose life is now another.
+    Done(bool),
+    /// Somebody else's write came in between.
+    Again,
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Undecodable;
+use super::{Undecodable, seal::checksum};
 
 /// 0xF5 begins no UTF-8 text, so no text another program stored can pass for an entry.
 const MAGIC: [u8; 2] = [0xF5, b'L'];
@@ -87,10 +87,17 @@ impl Lease {
     }
 }
 
+impl Times {
+    /// The end of a logical life that has none.
+    pub(crate) const NEVER: Duration = Duration::from_millis(u64::MAX);
+}
+
 impl Header {
     /// What is left of the value's logical life at `now`; `None` where only the backend's own expiry counts.
     pub(crate) fn fresh_for(&self, now: Duration) -> Option<Duration> {
-        self.times.map(|times| times.expires.saturating_sub(now))
+        self.times
+            .filter(|times| times.expires != Times::NEVER)
+            .map(|times| times.expires.saturating_sub(now))
     }
 
     pub(crate) fn times(&self) -> Option<Times> {
@@ -275,6 +282,21 @@ pub(crate) fn with_lease(entry: &[u8], lease: Lease) -> Option<Bytes> {
     block[..8].copy_from_slice(&lease.holder.to_le_bytes());
     block[8..16].copy_from_slice(&millis(lease.until).to_le_bytes());
     block[16..].copy_from_slice(&short_millis(lease.length).to_le_bytes());
+    Some(Bytes::from(bytes))
+}
+
+/// The same entry with another end of its logical life, checked for `key`; `None` where it has no such life.
+pub(crate) fn with_expires(key: &str, entry: &[u8], expires: Duration) -> Option<Bytes> {
+    let Ok(Parsed::Value(header)) = parse(entry) else {
+        return None;
+    };
+    header.times?;
+    let checksum_at = header.len - CHECKSUM;
+    let mut bytes = entry.to_vec();
+    // Behind `created`, and before the four bytes of `load`.
+    bytes[checksum_at - 12..checksum_at - 4].copy_from_slice(&millis(expires).to_le_bytes());
+    let checksum = checksum(key, header.covered(&bytes), &bytes[header.len..]);
+    bytes[checksum_at..header.len].copy_from_slice(&checksum.to_le_bytes());
     Some(Bytes::from(bytes))
 }
 

@@ -72,7 +72,7 @@ impl<'a> Leader<'a> {
             state.waiting.take_all()
         };
         self.is_done = true;
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        wakers.for_each(std::task::Waker::wake);
     }
 }
 

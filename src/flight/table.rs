@@ -1,4 +1,10 @@
-use std::{any::Any, collections::HashMap, fmt, task::Waker};
+use std::{
+    any::Any,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc as StdArc,
+    task::Waker,
+};
 
 use bytes::Bytes;
 
@@ -45,7 +51,7 @@ pub(crate) enum Landing {
         loaded: bool,
     },
     /// The loader's error, whatever its type.
-    Failed(std::sync::Arc<dyn Any + Send + Sync>),
+    Failed(StdArc<dyn Any + Send + Sync>),
     Panicked,
     /// The backend's error, where the leader was asked to raise it.
     Raised(Error),
@@ -89,10 +95,10 @@ pub(super) enum Phase {
     Landed(Landing),
 }
 
-/// The followers that wait, by number.
+/// The followers that wait, in the order they came.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    wakers: Vec<(u64, Option<Waker>)>,
+    wakers: BTreeMap<u64, Option<Waker>>,
     next: u64,
 }
 
@@ -100,24 +106,20 @@ impl Waiting {
     pub(super) fn add(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.wakers.push((number, None));
+        self.wakers.insert(number, None);
         number
     }
 
     pub(super) fn wait(&mut self, number: u64, waker: &Waker) {
-        // Numbers are given in order and never moved, so the list is sorted.
-        if let Ok(at) = self.wakers.binary_search_by_key(&number, |(number, _)| *number) {
-            match &mut self.wakers[at].1 {
-                Some(old) if old.will_wake(waker) => {}
-                slot => *slot = Some(waker.clone()),
-            }
+        match self.wakers.get_mut(&number) {
+            Some(Some(old)) if old.will_wake(waker) => {}
+            Some(slot) => *slot = Some(waker.clone()),
+            None => {}
         }
     }
 
     pub(super) fn remove(&mut self, number: u64) {
-        if let Ok(at) = self.wakers.binary_search_by_key(&number, |(number, _)| *number) {
-            self.wakers.remove(at);
-        }
+        self.wakers.remove(&number);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -126,11 +128,12 @@ impl Waiting {
 
     /// The waker of the follower that has waited longest; one that was never polled looks by itself when it is.
     pub(super) fn first(&self) -> Option<Waker> {
-        self.wakers.iter().find_map(|(_, waker)| waker.clone())
+        self.wakers.values().find_map(Clone::clone)
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<Waker> {
-        self.wakers.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+    /// Everybody, to be woken: nobody has to leave the list any more.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        std::mem::take(&mut self.wakers).into_values().flatten()
     }
 }
 

@@ -8,7 +8,6 @@ use crate::{
     Calls, Faults, Operation,
     faults::{Plan, Verdict},
     store::Store,
-    wait,
 };
 
 /// A backend in memory with the semantics of Redis, for unit tests.
@@ -143,7 +142,8 @@ impl MemoryBackend {
             gate.pass().await;
         }
         if let Some(delay) = delay {
-            wait::until(Arc::clone(&self.inner.clock), begun + delay).await;
+            let waited = self.inner.clock.monotonic().saturating_sub(begun);
+            self.inner.clock.sleep(delay.saturating_sub(waited)).await;
         }
         match verdict {
             Verdict::Act => self.look(act),

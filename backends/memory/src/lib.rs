@@ -8,7 +8,6 @@ mod faults;
 mod gate;
 mod operation;
 mod store;
-mod wait;
 
 pub use backend::MemoryBackend;
 pub use calls::Calls;

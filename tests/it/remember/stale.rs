@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use larder::{Cache, CacheBackend, LoadError, LoadOptions, Loaded, Remembered, Source, StaleReason};
+use larder::{Cache, CacheBackend, KeyTtl, LoadError, LoadOptions, Loaded, Remembered, Source, StaleReason};
 
 use super::support::{Gate, Tasks};
 use crate::backends::{World, on_each_backend};
@@ -120,5 +120,42 @@ on_each_backend! {
         world.pass(Duration::from_secs(60));
         assert!(call(&world.cache(), &loads, Err("away")).await.is_err());
         assert!(call(&keeps, &loads, Err("away")).await.unwrap().is_stale());
+    }
+}
+
+on_each_backend! {
+    async fn expire_persist_and_touch_move_the_logical_life_and_keep_the_window_behind_it(world) {
+        let options = LoadOptions::new().stale_if_error("10m");
+        let cache = world.builder().prefix("test").default_ttl("5m").load_options(options).build().unwrap();
+        let loads = Cell::new(0);
+        let life = async || cache.ttl("key").await.unwrap();
+        let seconds = |seconds| KeyTtl::Expires(Duration::from_secs(seconds));
+        call(&cache, &loads, Ok(1)).await.unwrap();
+        assert_eq!(life().await, seconds(60));
+
+        assert!(cache.expire("key", "2m").await.unwrap());
+        assert_eq!(life().await, seconds(120));
+        assert_eq!(cache.get::<u8>("key").await.unwrap(), Some(1));
+        assert!(cache.touch("key").await.unwrap());
+        assert_eq!(life().await, seconds(300));
+        world.pass(Duration::from_secs(299));
+        assert_eq!(call(&cache, &loads, Err("not asked")).await.unwrap().source, Source::Hit);
+        world.pass(Duration::from_secs(1));
+        assert_eq!(life().await, KeyTtl::Missing);
+        assert!(!cache.expire("key", "1m").await.unwrap(), "a stale value is none");
+        assert!(!cache.persist("key").await.unwrap());
+        world.pass(Duration::from_secs(599));
+        assert!(call(&cache, &loads, Err("away")).await.unwrap().is_stale());
+        world.pass(Duration::from_secs(1));
+        assert!(call(&cache, &loads, Err("away")).await.is_err());
+
+        call(&cache, &loads, Ok(2)).await.unwrap();
+        assert!(cache.persist("key").await.unwrap());
+        assert_eq!(life().await, KeyTtl::Persistent);
+        world.pass(Duration::from_secs(1_000_000));
+        assert_eq!(cache.get::<u8>("key").await.unwrap(), Some(2));
+        assert!(cache.expire("key", 7).await.unwrap());
+        assert_eq!(life().await, seconds(7));
+        assert_eq!(cache.stats().undecodable, 0);
     }
 }
