@@ -19,6 +19,10 @@
 //!
 //! cache.set("user:999", &None::<User>, 60).await?; // that there is no such user is worth caching too
 //! assert_eq!(cache.lookup::<User>("user:999").await?, Lookup::Absent);
+//!
+//! // Reads, or loads once for all that ask, and stores.
+//! let bob: Result<User, _> = cache.remember("user:2", "1h", async || Err("the database is away")).await;
+//! assert_eq!(bob.unwrap_err().loader(), Some(&"the database is away"));
 //! # Ok::<(), larder::Error>(())
 //! # }).unwrap();
 //! ```
@@ -31,6 +35,8 @@
 //!   One of your own is their equal.
 //! - [`Serializer`] and [`Compressor`] turn values into bytes: [`Postcard`], [`Json`], [`MessagePack`]; [`Snappy`],
 //!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
+//! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
+//!   invalidated; [`LoadOptions`] says how.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -74,7 +80,8 @@ pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, Remember
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;
 
-/// Compiles and runs what the README shows.
+/// Compiles and runs what the README and the guide show.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/remember.md")]
+struct Pages;

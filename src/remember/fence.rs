@@ -44,7 +44,7 @@ where
             if self.cache.flights().has_begun_since(self.ticket) && !matches!(seen, Seen::Away) {
                 *seen = self.look().await?;
                 if let Seen::Fresh(_) = seen {
-                    return Ok(self.ready(seen));
+                    return Ok(ready(seen));
                 }
             }
             return Ok(Ready::Load);
@@ -52,7 +52,7 @@ where
         let mut has_looked_again = false;
         for _ in 0..ATTEMPTS {
             let condition = match &*seen {
-                Seen::Fresh(_) => return Ok(self.ready(seen)),
+                Seen::Fresh(_) => return Ok(ready(seen)),
                 Seen::Due(found) | Seen::Stale(found) => {
                     leader.fill_against(found.fence());
                     return Ok(Ready::Load);
@@ -108,16 +108,6 @@ where
         (marker(self.cache.now() + window), options)
     }
 
-    pub(super) fn ready<T>(&self, seen: &mut Seen<T>) -> Ready<T> {
-        match std::mem::replace(seen, Seen::Nothing) {
-            Seen::Fresh(found) => Ready::Found(found),
-            other => {
-                *seen = other;
-                Ready::Load
-            }
-        }
-    }
-
     /// Removes the marker that this flight placed, and nothing else. What can not be removed now is left to the
     /// background.
     pub(super) async fn release(&self, leader: &Leader<'_>) {
@@ -157,5 +147,15 @@ pub(super) fn instead_of(bytes: &Bytes) -> Condition {
         Condition::IfPresent
     } else {
         Condition::IfStartsWith(bytes.clone())
+    }
+}
+
+fn ready<T>(seen: &mut Seen<T>) -> Ready<T> {
+    match std::mem::replace(seen, Seen::Nothing) {
+        Seen::Fresh(found) => Ready::Found(found),
+        other => {
+            *seen = other;
+            Ready::Load
+        }
     }
 }

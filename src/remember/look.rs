@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -75,33 +75,30 @@ impl<T> Seen<T> {
     }
 
     /// The answer that this is without a load, where it is one.
-    pub(super) fn answer(self, plan: &Plan, now: Duration) -> std::result::Result<Remembered<T>, Self> {
+    pub(super) fn answer(self, plan: &Plan, now: Duration) -> ControlFlow<Remembered<T>, Self> {
         match self {
-            Self::Fresh(found) => Ok(Remembered::new(found.value, Source::Hit)),
+            Self::Fresh(found) => ControlFlow::Break(Remembered::new(found.value, Source::Hit)),
             Self::Stale(found) if found.header.lease().is_some_and(|lease| lease.is_held(now)) => {
                 Self::Stale(found).fall_back(plan, now, StaleReason::Throttled)
             }
-            seen => Err(seen),
+            seen => ControlFlow::Continue(seen),
         }
     }
 
     /// The answer that this is when the load has failed, where it is one.
-    pub(super) fn fall_back(
-        self,
-        plan: &Plan,
-        now: Duration,
-        why: StaleReason,
-    ) -> std::result::Result<Remembered<T>, Self> {
+    pub(super) fn fall_back(self, plan: &Plan, now: Duration, why: StaleReason) -> ControlFlow<Remembered<T>, Self> {
         match self {
-            Self::Fresh(found) | Self::Due(found) => Ok(Remembered::new(found.value, Source::Hit)),
+            Self::Fresh(found) | Self::Due(found) => ControlFlow::Break(Remembered::new(found.value, Source::Hit)),
             Self::Stale(found) => {
                 let age = found.age(now);
                 match plan.stale_if_error {
-                    Some(window) if age < window => Ok(Remembered::new(found.value, Source::Stale { age, why })),
-                    _ => Err(Self::Stale(found)),
+                    Some(window) if age < window => {
+                        ControlFlow::Break(Remembered::new(found.value, Source::Stale { age, why }))
+                    }
+                    _ => ControlFlow::Continue(Self::Stale(found)),
                 }
             }
-            seen => Err(seen),
+            seen => ControlFlow::Continue(seen),
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::{future::Future, ops::ControlFlow};
 
 use futures::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -172,8 +172,8 @@ where
             wants_value,
         };
         match call.look().await?.answer(&plan, self.now()) {
-            Ok(answer) => Ok(answer),
-            Err(seen) => call.load(seen, loader).await,
+            ControlFlow::Break(answer) => Ok(answer),
+            ControlFlow::Continue(seen) => call.load(seen, loader).await,
         }
     }
 }
@@ -242,9 +242,11 @@ where
         seen: &mut Seen<T>,
         error: LoadError<E>,
     ) -> Result<Remembered<T>, LoadError<E>> {
-        std::mem::replace(seen, Seen::Nothing)
-            .fall_back(self.plan, self.cache.now(), StaleReason::LoadFailed)
-            .map_err(|_| error)
+        let seen = std::mem::replace(seen, Seen::Nothing);
+        match seen.fall_back(self.plan, self.cache.now(), StaleReason::LoadFailed) {
+            ControlFlow::Break(answer) => Ok(answer),
+            ControlFlow::Continue(_) => Err(error),
+        }
     }
 }
 

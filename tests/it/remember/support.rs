@@ -97,9 +97,11 @@ impl Gate {
     }
 }
 
+type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// Futures that a test polls by hand, so that it decides every interleaving.
 pub(crate) struct Tasks<'a, T> {
-    tasks: Vec<RefCell<Option<Pin<Box<dyn Future<Output = T> + 'a>>>>>,
+    tasks: Vec<RefCell<Option<Task<'a, T>>>>,
 }
 
 impl<'a, T> Tasks<'a, T> {

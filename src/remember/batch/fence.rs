@@ -1,0 +1,137 @@
+use serde::de::DeserializeOwned;
+
+use super::{
+    super::{
+        error::LoadError,
+        fence::instead_of,
+        loaded::{Remembered, Source},
+        look::Seen,
+        options::OnError,
+    },
+    Answer, Batch, Led, short_answer,
+};
+use crate::{
+    backend::{CacheBackend, Condition, SetItem},
+    compressor::Compressor,
+    envelope::{LONG_LEN, SHORT_LEN},
+    error::Error,
+    flight::Landing,
+    serializer::Serializer,
+};
+
+impl<B, S, C> Batch<'_, B, S, C>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+{
+    /// Puts the markers of all leaders in one trip. Those whose marker was refused look again, together, once.
+    pub(super) async fn place_fences<'f, T, E>(
+        &self,
+        led: Vec<Led<'f, T>>,
+    ) -> (Vec<Led<'f, T>>, Vec<(usize, Answer<T, E>)>)
+    where
+        T: DeserializeOwned,
+    {
+        let mut ready = Vec::with_capacity(led.len());
+        let mut answers = Vec::new();
+        if !self.plan.is_fenced {
+            return (led, answers);
+        }
+        let mut refused = Vec::new();
+        let mut sent = Vec::new();
+        let mut items = Vec::new();
+        for led in led {
+            let call = &self.calls[led.at];
+            let condition = match &led.seen {
+                Seen::Nothing => Condition::IfAbsent,
+                Seen::Undecodable(bytes) => instead_of(bytes),
+                Seen::Due(found) | Seen::Stale(found) => {
+                    led.leader.fill_against(found.fence());
+                    ready.push(led);
+                    continue;
+                }
+                Seen::Unwanted(fence) => {
+                    led.leader.fill_against(fence.clone());
+                    ready.push(led);
+                    continue;
+                }
+                Seen::Marker(_) if led.leader.fence().is_none() => {
+                    refused.push(led);
+                    continue;
+                }
+                _ => {
+                    ready.push(led);
+                    continue;
+                }
+            };
+            if led.leader.fence().is_some() {
+                // Taken over, with the fence of the leader that is gone.
+                ready.push(led);
+                continue;
+            }
+            let (marker, options) = call.marker(condition);
+            led.leader.attempt(marker.slice(..LONG_LEN));
+            items.push(SetItem::new(call.physical, marker.clone(), options));
+            sent.push((led, marker.slice(..SHORT_LEN)));
+        }
+        let mut outcomes = if items.is_empty() {
+            Vec::new().into_iter()
+        } else {
+            self.cache.backend().set_many(items).await.into_iter()
+        };
+        for (led, fence) in sent {
+            match outcomes.next().unwrap_or_else(|| Err(short_answer())) {
+                Ok(outcome) if outcome.is_done() => {
+                    led.leader.fill_against(fence);
+                    ready.push(led);
+                }
+                Ok(_) => {
+                    led.leader.settle();
+                    refused.push(led);
+                }
+                Err(error) if self.plan.on_error == OnError::Raise => {
+                    answers.push((led.at, raise(led, error)));
+                }
+                // Loaded and not stored; the token is only released.
+                Err(_) => ready.push(led),
+            }
+        }
+        if refused.is_empty() {
+            return (ready, answers);
+        }
+        let places: Vec<usize> = refused.iter().map(|led| led.at).collect();
+        match self.look(&places).await {
+            Ok(seen) => {
+                for (mut led, (at, seen)) in refused.into_iter().zip(seen) {
+                    match seen {
+                        Seen::Fresh(found) => {
+                            led.leader.land(Landing::Entry {
+                                bytes: found.bytes.clone(),
+                                loaded: false,
+                            });
+                            answers.push((at, Ok(Remembered::new(found.value, Source::Hit))));
+                            continue;
+                        }
+                        Seen::Due(found) | Seen::Stale(found) => {
+                            led.leader.fill_against(found.fence());
+                            led.seen = Seen::Stale(found);
+                        }
+                        Seen::Marker(fence) | Seen::Unwanted(fence) => led.leader.fill_against(fence),
+                        // It changes all the time: loaded and not stored.
+                        Seen::Undecodable(_) | Seen::Nothing | Seen::Away => {}
+                    }
+                    ready.push(led);
+                }
+            }
+            Err(error) => answers.extend(refused.into_iter().map(|led| (led.at, raise(led, error.clone())))),
+        }
+        (ready, answers)
+    }
+}
+
+fn raise<T, E>(mut led: Led<'_, T>, error: Error) -> Answer<T, E> {
+    let error = error.with_operation("remember_many");
+    led.leader.land(Landing::Raised(error.clone()));
+    Err(LoadError::Cache(error))
+}
