@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::executor::block_on;
-use larder::{CacheBackend, Clock, ManualClock, SystemClock, conformance, conformance::Subject};
+use larder::{CacheBackend, Clock, ManualClock, Sleep, SystemClock, conformance, conformance::Subject};
 use larder_memory::MemoryBackend;
 use parking_lot::Mutex;
 
@@ -79,6 +79,11 @@ impl Clock for RunningClock {
 
     fn monotonic(&self) -> Duration {
         self.system.monotonic() + *self.ahead.lock()
+    }
+
+    /// Waits in real time; the suite never waits on the clock itself.
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.system.sleep(span)
     }
 }
 
