@@ -39,11 +39,11 @@ pub(crate) enum Sight<'a> {
 /// How a flight ended, for everybody on it.
 #[derive(Clone)]
 pub(crate) enum Landing {
-    /// The entry, sealed for the key, and whether it was loaded or found.
-    Entry {
-        bytes: Bytes,
-        loaded: bool,
-    },
+    /// The entry that was loaded, sealed for the key.
+    Entry(Bytes),
+    /// The leader found a value after all. Some followers may have begun after it was read, and an invalidation may
+    /// lie in between, so each reads for itself.
+    Found,
     /// The loader's error, whatever its type.
     Failed(Arc<dyn Any + Send + Sync>),
     Panicked,
@@ -260,7 +260,8 @@ impl fmt::Debug for Flights {
 impl fmt::Debug for Landing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Entry { .. } => "Entry",
+            Self::Entry(_) => "Entry",
+            Self::Found => "Found",
             Self::Failed(_) => "Failed",
             Self::Panicked => "Panicked",
             Self::Raised(_) => "Raised",

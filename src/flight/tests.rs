@@ -28,10 +28,7 @@ fn place(leader: &Leader<'_>) {
 }
 
 fn entry(bytes: &'static str) -> Landing {
-    Landing::Entry {
-        bytes: Bytes::from(bytes),
-        loaded: true,
-    }
+    Landing::Entry(Bytes::from(bytes))
 }
 
 #[test]
@@ -46,7 +43,7 @@ fn one_leads_and_the_others_get_its_landing() {
     leads.land(entry("value"));
     for follower in followers {
         let arrival = block_on(follower);
-        assert!(matches!(arrival, Arrival::Landed(Landing::Entry { bytes, .. }) if bytes == "value"));
+        assert!(matches!(arrival, Arrival::Landed(Landing::Entry(bytes)) if bytes == "value"));
     }
     assert_eq!(flights.len(), 1);
     drop(leads);
