@@ -53,7 +53,7 @@ fn scenario_04_a_process_killed_mid_load_delays_nobody_and_its_fence_takes_the_n
         let load = async || {
             // The dead process's own marker stands, and no other took its place.
             assert_eq!(raw(&server, KEY).as_ref(), Some(&left_behind));
-            Ok::<_, &str>(Loaded::value(7))
+            Ok::<_, &str>(Loaded::value(7_usize))
         };
         let answer = cache
             .remember_with("key", "1h", &LoadOptions::new(), load)

@@ -2,7 +2,9 @@
 
 mod cancel;
 mod herd;
-
+mod history;
+mod history_world;
+mod invalidate;
 mod killed;
 mod late_answers;
 mod support;

@@ -129,6 +129,7 @@ fn scenario_10_wire_another_schema_codec_or_key_is_loaded_over() {
         is_loaded_over(&server, &old, &of_other, "another key's entry").await;
 
         // A rolling upgrade: both versions answer their own callers, whoever stored last.
+        old.delete("key").await.unwrap();
         for _ in 0..3 {
             for (cache, version) in [(&old, "old"), (&new, "new")] {
                 let found = cache
