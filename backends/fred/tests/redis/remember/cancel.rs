@@ -5,7 +5,7 @@ use larder_fred::FredBackend;
 use testkit::RedisServer;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
-use super::support::{Database, HANG, KEY, cache, cache_with, is_value, raw, runtime};
+use super::support::{Database, HANG, KEY, cache, cache_with, calls, is_value, raw, runtime};
 use crate::support::eventually;
 
 /// Callers that say by their number that they load.
@@ -114,5 +114,55 @@ fn scenario_04_a_cancelled_waiter_disturbs_nobody_on_redis() {
         assert!(answered >= 30, "{answered}");
         assert_eq!(database.loads(), 1);
         assert!(is_value(raw(&server, KEY).as_ref()));
+    });
+}
+
+#[test]
+fn scenario_04_a_load_that_fails_or_is_cancelled_removes_nothing_but_its_own_marker_on_redis() {
+    let server = RedisServer::start();
+    let changes = || -> u64 {
+        let of_release = ["eval", "evalsha", "unlink", "del"];
+        let all = calls(&server).into_iter();
+        all.filter_map(|(name, calls)| of_release.contains(&name.as_str()).then_some(calls))
+            .sum()
+    };
+    runtime().block_on(async {
+        let (here, there) = (cache(&server).await, cache(&server).await);
+        for is_batch in [false, true] {
+            for is_cancelled in [false, true] {
+                let database = Database::new();
+                let (loading, mut loads) = mpsc::unbounded_channel();
+                let load = tokio::spawn({
+                    let (here, database) = (here.clone(), database.clone());
+                    async move {
+                        let fail = async || {
+                            loading.send(()).unwrap();
+                            database.read().await;
+                            Err::<usize, _>("the database is away")
+                        };
+                        if is_batch {
+                            let fail = |_| async { fail().await.map(|value| [(1, value)]) };
+                            let found = here.remember_many([1], |_| "key".into(), "1h", fail).await;
+                            found.map(drop)
+                        } else {
+                            here.remember("key", "1h", fail).await.map(drop)
+                        }
+                    }
+                });
+                timeout(HANG, loads.recv()).await.expect("nobody leads").unwrap();
+                there.set("key", &7_usize, "1h").await.unwrap();
+                let before = changes();
+                if is_cancelled {
+                    load.abort();
+                } else {
+                    database.open();
+                }
+                assert!(!load.await.is_ok_and(|answer| answer.is_ok()));
+                eventually("the marker is released", || changes() > before);
+                let what = format!("batch {is_batch}, cancelled {is_cancelled}");
+                assert_eq!(there.get::<usize>("key").await.unwrap(), Some(7), "{what}");
+                there.delete("key").await.unwrap();
+            }
+        }
     });
 }
