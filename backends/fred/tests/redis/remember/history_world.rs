@@ -19,7 +19,7 @@ use larder::{Cache, LoadError, LoadOptions, Loaded};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::support::{RedisCache, connect_to};
+use super::{support::connect_to, watched::Watched};
 
 /// Those that begin with `s` are also set, each by one process alone and one call at a time: of two writers nobody
 /// could say which is to be last. Those that begin with `d` are only ever deleted, by anybody at any time.
@@ -36,7 +36,7 @@ pub(super) struct World(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    cache: RedisCache,
+    cache: Cache<Watched>,
     truth: Client,
     /// The key that this process sets, held while it does.
     own: Mutex<&'static str>,
@@ -66,7 +66,7 @@ async fn pause(longest_micros: u64) {
 
 impl World {
     pub(super) async fn new(url: &str, process: u64) -> Self {
-        let backend = connect_to(url).await;
+        let backend = Watched::slow(connect_to(url).await);
         let cache = Cache::builder(backend).prefix("app").build().unwrap();
         let truth = Builder::from_config(Config::from_url(url).unwrap()).build().unwrap();
         truth.init().await.unwrap();

@@ -241,3 +241,43 @@ fn scenario_03_invalidate_during_a_load_never_resurrects_in_1_000_seeded_runs_on
         },
     );
 }
+
+#[test]
+fn scenario_03_a_voided_fill_does_not_land_in_the_marker_of_a_later_load_on_redis() {
+    runtime().block_on(async {
+        let stage = Stage::new().await;
+        for form in FORMS {
+            for path in [Path::Foreground, Path::Batch] {
+                for here in [true, false] {
+                    stage.server.command::<()>(&["FLUSHALL"]);
+                    let what = format!("{form:?}, {path:?}, {}", if here { "here" } else { "elsewhere" });
+                    let (first, second) = (watch::Sender::new(false), watch::Sender::new(false));
+                    let loads = [watch::Sender::new(0), watch::Sender::new(0)];
+                    let began = async |load: usize| drop(loads[load].subscribe().wait_for(|loads| *loads > 0).await);
+                    let older = stage.call(true, path, &loads[0], &first);
+                    let newer = async {
+                        began(0).await;
+                        stage.invalidate(form, here).await;
+                        // Nothing stands there now but the marker of the second load.
+                        stage.server.command::<()>(&["DEL", "app:key"]);
+                        let newer = stage.call(false, Path::Foreground, &loads[1], &second);
+                        let steps = async {
+                            began(1).await;
+                            first.send_replace(true);
+                        };
+                        futures::future::join(newer, steps).await.0
+                    };
+                    let end = async {
+                        older.await;
+                        let found: Option<u64> = stage.here.get("key").await.unwrap();
+                        assert_eq!(found, None, "{what}: filled into another load's marker");
+                        second.send_replace(true);
+                    };
+                    let (newer, ()) = timeout(HANG, futures::future::join(newer, end)).await.expect("hangs");
+                    assert_eq!(newer, stage.now(), "{what}");
+                    assert_eq!(stage.there.get::<u64>("key").await.unwrap(), Some(newer), "{what}");
+                }
+            }
+        }
+    });
+}

@@ -20,13 +20,24 @@ struct State {
     answered: watch::Sender<usize>,
     /// Which answer is to be held back, counted from one, and whether it may go on.
     held: watch::Sender<Option<usize>>,
+    is_slow: bool,
 }
 
 impl Watched {
     pub(super) fn new(inner: FredBackend) -> Self {
+        Self::with(inner, false)
+    }
+
+    /// Some answers to reads come late by a few milliseconds, as on a machine that has other things to do.
+    pub(super) fn slow(inner: FredBackend) -> Self {
+        Self::with(inner, true)
+    }
+
+    fn with(inner: FredBackend, is_slow: bool) -> Self {
         let state = State {
             answered: watch::Sender::new(0),
             held: watch::Sender::new(None),
+            is_slow,
         };
         Self {
             inner,
@@ -58,6 +69,9 @@ impl Watched {
         });
         let mut held = self.state.held.subscribe();
         held.wait_for(|held| *held != Some(number)).await.unwrap();
+        if self.state.is_slow && rand::random_bool(0.2) {
+            tokio::time::sleep(Duration::from_micros(rand::random_range(0..4_000))).await;
+        }
     }
 }
 
