@@ -77,7 +77,12 @@ fn an_unfenced_miss_is_a_get_and_a_set() {
 fn a_shared_miss_of_500_callers_is_500_gets_one_marker_and_one_fill() {
     const CALLERS: usize = 500;
     let server = RedisServer::start();
-    runtime().block_on(async {
+    // On one thread, a caller that has had its answer is on its flight before anything else runs.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
         warm(&cache(&server).await).await;
         let backend = Watched::new(connect(config(&server, true)).await);
         let cache = Cache::builder(backend.clone()).prefix("app").build().unwrap();
@@ -97,17 +102,15 @@ fn a_shared_miss_of_500_callers_is_500_gets_one_marker_and_one_fill() {
             let answer: Result<usize, LoadError<&str>> = answer.unwrap();
             assert_eq!(answer.unwrap(), 1);
         }
-        let all = calls(&server);
-        // A caller that comes to its flight after the landing has a marker refused, and reads once more.
-        let of = |name: &str| {
-            all.iter()
-                .find(|(found, _)| found == name)
-                .map_or(0, |&(_, calls)| calls)
-        };
-        assert_eq!((of("evalsha"), of("strlen"), of("getrange")), (1, 1, 1), "{all:?}");
-        let late = of("set") - 2;
-        assert_eq!(of("get"), CALLERS as u64 + late, "{all:?}");
-        assert!(late < 50, "{all:?}");
+        let callers = CALLERS as u64;
+        let shared = [
+            ("evalsha", 1),
+            ("get", callers),
+            ("getrange", 1),
+            ("set", 2),
+            ("strlen", 1),
+        ];
+        assert_calls(&server, &shared);
         assert_eq!(database.loads(), 1);
     });
 }
@@ -135,9 +138,7 @@ fn remember_many_of_100_ids_is_one_mget_one_batch_of_markers_and_one_of_fills() 
         };
 
         reset_calls(&server);
-        let before = reads(&server);
         all(1).await;
-        let cold = reads(&server) - before;
         let expected = [
             ("evalsha", IDS),
             ("getrange", IDS),
@@ -148,21 +149,7 @@ fn remember_many_of_100_ids_is_one_mget_one_batch_of_markers_and_one_of_fills() 
         assert_calls(&server, &expected);
 
         reset_calls(&server);
-        let before = reads(&server);
         all(0).await;
-        let warm = reads(&server) - before;
         assert_calls(&server, &[("mget", 1)]);
-        // Pipelined: the server read far fewer times than it was given commands.
-        println!("reads of the server's sockets: cold {cold}, warm {warm}");
-        assert!(cold < IDS, "{cold}");
     });
-}
-
-/// How often the server has read from any socket.
-fn reads(server: &RedisServer) -> u64 {
-    let stats: String = server.command(&["INFO", "stats"]);
-    let line = stats
-        .lines()
-        .find_map(|line| line.strip_prefix("total_reads_processed:"));
-    line.unwrap().trim().parse().unwrap()
 }
