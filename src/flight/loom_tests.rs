@@ -29,7 +29,7 @@ impl World {
             Boarding::Leader(leader) => self.lead(leader),
             Boarding::Follower(follower) => match block_on(follower) {
                 Arrival::TakeOver(leader) => self.lead(leader),
-                Arrival::Landed(Landing::Entry { .. }) => {}
+                Arrival::Landed(Landing::Entry(_)) => {}
                 Arrival::Landed(other) => panic!("{other:?}"),
             },
             Boarding::Reentrant => panic!("no load calls itself here"),
@@ -48,10 +48,7 @@ impl World {
         if self.cancels.swap(false, SeqCst) {
             return;
         }
-        leader.land(Landing::Entry {
-            bytes: Bytes::new(),
-            loaded: true,
-        });
+        leader.land(Landing::Entry(Bytes::new()));
         leader.settle();
     }
 

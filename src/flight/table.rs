@@ -37,19 +37,19 @@ pub(crate) enum Sight<'a> {
     Nothing,
     /// A marker, or a value that is being refreshed, that begins with these bytes.
     Fence(&'a [u8]),
-    /// It could not see: nothing can have been invalidated through a backend that is away, and in this process an
-    /// invalidation takes the flight out of the table.
+    /// It could not see, or does not look. It shares loads that are no better off; in this process an invalidation
+    /// takes them out of the table.
     Blind,
 }
 
 /// How a flight ended, for everybody on it.
 #[derive(Clone)]
 pub(crate) enum Landing {
-    /// The entry, sealed for the key, and whether it was loaded or found.
-    Entry {
-        bytes: Bytes,
-        loaded: bool,
-    },
+    /// The entry that was loaded, sealed for the key.
+    Entry(Bytes),
+    /// The leader found a value after all. Some followers may have begun after it was read, and an invalidation may
+    /// lie in between, so each reads for itself.
+    Found,
     /// The loader's error, whatever its type.
     Failed(StdArc<dyn Any + Send + Sync>),
     Panicked,
@@ -249,7 +249,8 @@ impl State {
             || match sight {
                 Sight::Nothing => false,
                 Sight::Fence(seen) => self.fence.as_ref().is_some_and(|fence| fence == seen),
-                Sight::Blind => true,
+                // A fenced load could be checked by one that sees; one without a fence, by nobody.
+                Sight::Blind => self.fence.is_none(),
             }
     }
 }
@@ -263,7 +264,8 @@ impl fmt::Debug for Flights {
 impl fmt::Debug for Landing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Entry { .. } => "Entry",
+            Self::Entry(_) => "Entry",
+            Self::Found => "Found",
             Self::Failed(_) => "Failed",
             Self::Panicked => "Panicked",
             Self::Raised(_) => "Raised",

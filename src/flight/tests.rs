@@ -28,10 +28,7 @@ fn place(leader: &Leader<'_>) {
 }
 
 fn entry(bytes: &'static str) -> Landing {
-    Landing::Entry {
-        bytes: Bytes::from(bytes),
-        loaded: true,
-    }
+    Landing::Entry(Bytes::from(bytes))
 }
 
 #[test]
@@ -46,7 +43,7 @@ fn one_leads_and_the_others_get_its_landing() {
     leads.land(entry("value"));
     for follower in followers {
         let arrival = block_on(follower);
-        assert!(matches!(arrival, Arrival::Landed(Landing::Entry { bytes, .. }) if bytes == "value"));
+        assert!(matches!(arrival, Arrival::Landed(Landing::Entry(bytes)) if bytes == "value"));
     }
     assert_eq!(flights.len(), 1);
     drop(leads);
@@ -63,7 +60,6 @@ fn a_load_that_began_before_the_call_is_not_shared_without_its_fence() {
     let after = flights.ticket();
     drop(follower(&flights, "key", before, Sight::Nothing));
     drop(follower(&flights, "key", after, Sight::Fence(b"one")));
-    drop(follower(&flights, "key", after, Sight::Blind));
     assert!(matches!(
         flights.board("key", after, Sight::Fence(b"two")),
         Boarding::Leader(_)
@@ -74,6 +70,22 @@ fn a_load_that_began_before_the_call_is_not_shared_without_its_fence() {
     assert_eq!(flights.len(), 1);
     drop(second);
     assert_eq!(flights.len(), 0);
+}
+
+#[test]
+fn a_call_that_can_not_see_shares_a_load_without_a_fence_alone() {
+    let flights = Flights::default();
+    let blind = leader(&flights, "blind");
+    blind.begin();
+    let fenced = leader(&flights, "fenced");
+    place(&fenced);
+    fenced.begin();
+    let after = flights.ticket();
+    drop(follower(&flights, "blind", after, Sight::Blind));
+    assert!(matches!(
+        flights.board("fenced", after, Sight::Blind),
+        Boarding::Leader(_)
+    ));
 }
 
 #[test]

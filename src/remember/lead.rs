@@ -51,10 +51,7 @@ where
             match self.place_fence(&leader, &mut seen).await {
                 Ok(Ready::Load) => {}
                 Ok(Ready::Found(found)) => {
-                    leader.land(Landing::Entry {
-                        bytes: found.bytes,
-                        loaded: false,
-                    });
+                    leader.land(Landing::Found);
                     return Ok(Remembered::new(found.value, Source::Hit));
                 }
                 Err(error) => {
@@ -98,10 +95,7 @@ where
     {
         let failure = match self.seal(&loaded, took) {
             Ok(sealed) => {
-                leader.land(Landing::Entry {
-                    bytes: sealed.bytes.clone(),
-                    loaded: true,
-                });
+                leader.land(Landing::Entry(sealed.bytes.clone()));
                 if loaded.is_stored {
                     self.fill(&leader, sealed).await.err()
                 } else {

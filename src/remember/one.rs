@@ -217,12 +217,13 @@ where
         E: Send + Sync + 'static,
     {
         let error = match landing {
-            Landing::Entry { bytes, loaded } => {
-                let source = if loaded { Source::Shared } else { Source::Hit };
+            Landing::Entry(bytes) => {
                 return match self.cache.open(self.physical, &bytes, self.plan.schema) {
-                    Ok(Opened::Value(Decoded::Value(value), _)) => Some(Ok(Remembered::new(Some(value), source))),
+                    Ok(Opened::Value(Decoded::Value(value), _)) => {
+                        Some(Ok(Remembered::new(Some(value), Source::Shared)))
+                    }
                     Ok(Opened::Value(Decoded::Absent, _)) if !self.wants_value => {
-                        Some(Ok(Remembered::new(None, source)))
+                        Some(Ok(Remembered::new(None, Source::Shared)))
                     }
                     // Another call's type or schema version.
                     _ => None,
@@ -231,7 +232,7 @@ where
             Landing::Failed(error) => LoadError::Loader(error.downcast::<E>().ok()?),
             Landing::Panicked => LoadError::Panicked,
             Landing::Raised(error) if self.plan.on_error == OnError::Raise => LoadError::Cache(error),
-            Landing::Raised(_) | Landing::Nothing => return None,
+            Landing::Raised(_) | Landing::Found | Landing::Nothing => return None,
         };
         Some(self.or_stale(seen, error))
     }
@@ -281,6 +282,10 @@ where
             };
             match self.follow(follower).await {
                 Some(Arrival::TakeOver(leader)) => return self.lead(leader, seen, loader).await,
+                Some(Arrival::Landed(Landing::Found)) => match self.look().await?.answer(self.plan, self.cache.now()) {
+                    ControlFlow::Break(answer) => return Ok(answer),
+                    ControlFlow::Continue(again) => seen = again,
+                },
                 Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
                     Some(answer) => return answer,
                     None => return self.load_alone(loader).await,

@@ -106,10 +106,7 @@ where
                 for (mut led, (at, seen)) in refused.into_iter().zip(seen) {
                     match seen {
                         Seen::Fresh(found) => {
-                            led.leader.land(Landing::Entry {
-                                bytes: found.bytes.clone(),
-                                loaded: false,
-                            });
+                            led.leader.land(Landing::Found);
                             answers.push((at, Ok(Remembered::new(found.value, Source::Hit))));
                             continue;
                         }

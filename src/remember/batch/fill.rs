@@ -53,10 +53,7 @@ where
             };
             match call.seal(&loaded, took) {
                 Ok(sealed) => {
-                    led.leader.land(Landing::Entry {
-                        bytes: sealed.bytes.clone(),
-                        loaded: true,
-                    });
+                    led.leader.land(Landing::Entry(sealed.bytes.clone()));
                     let options = if loaded.is_stored {
                         call.fill_options(&led.leader, sealed.expiry)
                     } else {

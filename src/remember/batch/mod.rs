@@ -65,12 +65,7 @@ where
         let mut answers: Vec<Option<Answer<T, E>>> = self.calls.iter().map(|_| None).collect();
         let all: Vec<usize> = (0..self.calls.len()).collect();
         let mut open = Vec::new();
-        for (at, seen) in self.look(&all).await? {
-            match seen.answer(self.plan, self.cache.now()) {
-                ControlFlow::Break(answer) => answers[at] = Some(Ok(answer)),
-                ControlFlow::Continue(seen) => open.push((at, seen)),
-            }
-        }
+        self.answer_or_open(&all, &mut answers, &mut open).await?;
         let mut alone = Vec::new();
         let mut taken_over = Vec::new();
         while !open.is_empty() || !taken_over.is_empty() {
@@ -104,8 +99,10 @@ where
                 let arrival = self.calls[at].follow(follower).await;
                 (at, seen, arrival)
             });
+            let mut found = Vec::new();
             for (at, mut seen, arrival) in join_all(waits).await {
                 match arrival {
+                    Some(Arrival::Landed(Landing::Found)) => found.push(at),
                     Some(Arrival::Landed(landing)) => match self.calls[at].landed(landing, &mut seen) {
                         Some(answer) => answers[at] = Some(answer),
                         None => alone.push(at),
@@ -114,6 +111,7 @@ where
                     None => open.push((at, seen)),
                 }
             }
+            self.answer_or_open(&found, &mut answers, &mut open).await?;
         }
         for (at, answer) in self.load_alone(ids, alone, loader).await {
             answers[at] = Some(answer);
@@ -122,6 +120,25 @@ where
             .into_iter()
             .map(|answer| answer.unwrap_or(Err(LoadError::Reentrant)))
             .collect())
+    }
+
+    /// Reads many keys in one trip, and answers those that need no load.
+    async fn answer_or_open<T: DeserializeOwned, E>(
+        &self,
+        places: &[usize],
+        answers: &mut [Option<Answer<T, E>>],
+        open: &mut Vec<(usize, Seen<T>)>,
+    ) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        for (at, seen) in self.look(places).await? {
+            match seen.answer(self.plan, self.cache.now()) {
+                ControlFlow::Break(answer) => answers[at] = Some(Ok(answer)),
+                ControlFlow::Continue(seen) => open.push((at, seen)),
+            }
+        }
+        Ok(())
     }
 
     /// Reads many keys in one trip.

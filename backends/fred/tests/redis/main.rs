@@ -11,6 +11,7 @@ mod glob;
 mod lifecycle;
 mod oracle;
 mod outage;
+mod remember;
 mod replies;
 mod scan;
 mod start;
