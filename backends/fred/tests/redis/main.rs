@@ -17,3 +17,5 @@ mod scan;
 mod silence;
 mod start;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -65,7 +65,7 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// How many clients the server has, the one that asks left out.
+/// How many clients the server has, the one that asks left out. One that asked just before may still be counted.
 pub(crate) fn clients(server: &RedisServer) -> usize {
     server.command::<String>(&["CLIENT", "LIST"]).lines().count() - 1
 }
