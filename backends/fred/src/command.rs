@@ -95,23 +95,31 @@ impl Link {
     }
 
     /// Waits for a command that reads.
-    pub(crate) async fn read<T, F>(&self, permit: Permit, command: F) -> Result<T>
+    pub(crate) fn read<T, F>(
+        &self,
+        permit: Permit,
+        command: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
     where
         F: Future<Output = Result<T, FredError>> + Send + 'static,
         T: Send + 'static,
     {
-        let answer = self.send(permit, command).await;
-        self.judge(answer, false)
+        let sent = self.send(permit, command);
+        async move { self.judge(sent.await, false) }
     }
 
     /// Waits for a command that writes, whose outcome is unknown when it times out.
-    pub(crate) async fn write<T, F>(&self, permit: Permit, command: F) -> Result<T>
+    pub(crate) fn write<T, F>(
+        &self,
+        permit: Permit,
+        command: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
     where
         F: Future<Output = Result<T, FredError>> + Send + 'static,
         T: Send + 'static,
     {
-        let answer = self.send(permit, command).await;
-        self.judge(answer, true)
+        let sent = self.send(permit, command);
+        async move { self.judge(sent.await, true) }
     }
 
     /// Converts the error of an answer.

@@ -128,7 +128,7 @@ fn a_call_that_was_never_polled_takes_no_place() {
     let server = RedisServer::start();
     block_on(async {
         let backend = limited(&server, Duration::from_secs(5)).await;
-        for _ in 0..LIMIT + 1 {
+        for _ in 0..=LIMIT {
             drop(backend.set("k", Bytes::new(), forever()));
             drop(backend.get("k"));
         }
