@@ -74,6 +74,9 @@ fn everyone_who_closes_waits_for_the_end() {
         ConnectionManager::from_config_strict(config).await.unwrap()
     });
     server.command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
+    // An answer that is under way is waited for.
+    let backend = manager.backend();
+    assert!(block_on(async { futures::poll!(std::pin::pin!(backend.get("k"))) }).is_pending());
     // The first is neither polled again nor dropped, and the second gives up; that holds up nobody.
     let mut first = std::pin::pin!(manager.close());
     assert!(block_on(async { futures::poll!(&mut first) }).is_pending());
