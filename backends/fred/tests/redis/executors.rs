@@ -57,6 +57,31 @@ fn a_current_thread_tokio_makes_a_backend_that_others_use_while_it_is_idle() {
 }
 
 #[test]
+fn a_tokio_without_timers_or_sockets_makes_a_backend_on_a_runtime_of_its_own() {
+    let server = RedisServer::start();
+    let build = |drivers: &dyn Fn(&mut tokio::runtime::Builder)| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        drivers(builder.worker_threads(1));
+        builder.build().unwrap()
+    };
+    for runtime in [
+        build(&|_| ()),
+        build(&|builder| {
+            builder.enable_time();
+        }),
+        build(&|builder| {
+            builder.enable_io();
+        }),
+    ] {
+        let backend = runtime.block_on(connected(config(&server, true)));
+        runtime.block_on(round_trip(&backend, "tokio"));
+        // The background thread is the manager's own.
+        drop(runtime);
+        smol::block_on(round_trip(&backend, "tokio"));
+    }
+}
+
+#[test]
 fn a_backend_may_be_dropped_inside_any_runtime() {
     let server = RedisServer::start();
     for _ in 0..3 {

@@ -2,6 +2,7 @@
 
 mod acl;
 mod batch;
+mod bounds;
 mod cache;
 mod cluster;
 mod conditions;
@@ -13,5 +14,8 @@ mod oracle;
 mod outage;
 mod replies;
 mod scan;
+mod silence;
 mod start;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;
