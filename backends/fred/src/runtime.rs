@@ -11,6 +11,7 @@ use larder::{Error, ErrorKind, Result};
 use tokio::{
     net::UdpSocket,
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
+    task::unconstrained,
     time::sleep,
 };
 
@@ -60,7 +61,9 @@ impl Driver {
 
     /// Polls `future` inside the runtime, whichever executor polls the result.
     pub(crate) async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
+        // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to
+        // the task's next turn, which never comes.
+        let mut future = pin!(unconstrained(future));
         poll_fn(|context| {
             let _entered = self.handle.enter();
             future.as_mut().poll(context)

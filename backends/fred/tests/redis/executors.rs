@@ -1,5 +1,7 @@
 //! The same calls from every executor.
 
+use std::time::Duration;
+
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
 use testkit::RedisServer;
 
@@ -111,4 +113,32 @@ fn a_static_outlives_the_runtime_that_touched_it_first() {
         futures::executor::block_on(manager.ping()).is_ok()
     });
     futures::executor::block_on(round_trip(&backend, "static"));
+}
+
+#[test]
+fn a_wait_that_blocks_inside_a_task_that_has_used_up_its_turn_ends() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let backend = connected(config(&server, true)).await;
+        for _ in 0..1_000 {
+            let _ = futures::poll!(std::pin::pin!(tokio::task::consume_budget()));
+        }
+        let call = async {
+            round_trip(&backend, "blocking").await;
+            true
+        };
+        let limit = async {
+            smol::Timer::after(Duration::from_secs(20)).await;
+            false
+        };
+        assert!(
+            smol::block_on(smol::future::or(call, limit)),
+            "the call was put off for ever"
+        );
+    });
 }
