@@ -31,8 +31,9 @@ use crate::error::Result;
 /// - **Reads follow writes.** Once a write's future has answered, every call that begins later, on any clone,
 ///   sees it or something newer.
 /// - **Dropping a future** stops the wait, not always the work: a write whose future is dropped may or may not be
-///   applied. Nothing else is left behind: no lock and no queue entry, and no task that outlives the deadline the call
-///   had.
+///   applied, and a call that was under way, a read as well, may go on until its deadline. Until then it counts where
+///   calls are counted, so that giving up early is no way around a bound. Nothing is left behind after that: no lock,
+///   no task, and nothing in a queue that would still be sent.
 /// - **No method waits without bound** on a store that does not answer: it fails with
 ///   [`ErrorKind::Connection`](crate::ErrorKind::Connection), [`Timeout`](crate::ErrorKind::Timeout) or
 ///   [`Overloaded`](crate::ErrorKind::Overloaded).

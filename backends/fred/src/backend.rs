@@ -25,15 +25,18 @@ use crate::link::Link;
 /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
 ///   has not left this process by its deadline is not sent at all.
 /// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
-/// - A server that answers LOADING, CLUSTERDOWN or MASTERDOWN counts as away:
+/// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN counts as away:
 ///   [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
 ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
-/// - A write whose future is dropped midway is seen through in the background until its deadline, so that it is not
-///   left to be sent when a lost connection is back. A dropped read leaves nothing.
+/// - A call whose future is dropped midway goes on in the background until its answer or its deadline, and counts as
+///   in flight until then. So a write is not left to be sent when a lost connection is back, callers who give up
+///   early can not exceed [`RedisConfig::with_max_in_flight`](crate::RedisConfig::with_max_in_flight), and a
+///   connection that leaves them unanswered is found out.
+/// - A connection that answers nothing for a second is replaced.
 /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
 ///   after it are not tried.
-/// - Values under 64 KiB, and all values of a batch, are copied out of the connection's buffer: a slice of it would
-///   keep at least 8 KiB in memory for as long as the value lives. A larger value is handed on as it is.
+/// - Values are copied out of the connection's buffer, whatever their size: a slice of it would keep all of it in
+///   memory for as long as the value lives.
 /// - `scan` asks for 512 keys a page.
 #[derive(Clone)]
 pub struct FredBackend {
@@ -120,7 +123,7 @@ impl fmt::Debug for FredBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FredBackend")
             .field("servers", &self.link.servers())
-            .field("state", &self.link.client.state())
+            .field("state", &self.link.client().state())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,20 +17,32 @@ use fred::{
     interfaces::ClientLike,
 };
 use larder::{Error, ErrorKind, Result};
-use tokio::runtime::Handle;
 
 use crate::{error, link::Link};
 
 /// How long a connection may leave every command unanswered before it is replaced, at the least.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Places in flight, given back when dropped.
-pub(crate) struct Permit<'a> {
-    in_flight: &'a AtomicUsize,
+/// Places in flight, given back when dropped: it goes where the commands go.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    in_flight: Arc<AtomicUsize>,
     commands: usize,
 }
 
-impl Drop for Permit<'_> {
+impl Permit {
+    /// Splits off the place of one command.
+    pub(crate) fn part(&mut self) -> Self {
+        let commands = self.commands.min(1);
+        self.commands -= commands;
+        Self {
+            in_flight: Arc::clone(&self.in_flight),
+            commands,
+        }
+    }
+}
+
+impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(self.commands, Ordering::Relaxed);
     }
@@ -37,13 +52,13 @@ impl Link {
     /// Takes places for `commands`, all or none.
     ///
     /// A batch larger than the limit is let in while there is room at all: refused, it could never run.
-    pub(crate) fn admit(&self, commands: usize) -> Result<Permit<'_>> {
+    pub(crate) fn admit(&self, commands: usize) -> Result<Permit> {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Connection, "the connection manager was closed"));
         }
         let before = self.in_flight.fetch_add(commands, Ordering::Relaxed);
         let permit = Permit {
-            in_flight: &self.in_flight,
+            in_flight: Arc::clone(&self.in_flight),
             commands,
         };
         if before >= self.max_in_flight {
@@ -60,38 +75,55 @@ impl Link {
 
     /// A client whose commands have the deadline on them.
     pub(crate) fn bounded(&self) -> WithOptions<Client> {
-        self.client.with_options(&self.options)
+        self.client().with_options(&self.options)
     }
 
-    /// Waits for a command that reads.
+    /// Sends a command when first polled, and sees it through to its answer or its deadline.
     ///
     /// fred's futures are 7 KiB each; boxed here, they are neither copied from future to future nor part of the
     /// caller's.
-    pub(crate) fn read<'a, T: 'a>(
-        &'a self,
-        command: impl Future<Output = Result<T, FredError>> + Send + 'a,
-    ) -> impl Future<Output = Result<T>> + Send + 'a {
-        let command = Box::pin(command);
-        async move { self.judge(command.await, false) }
-    }
-
-    /// Waits for a command that writes, whose outcome is unknown when it times out.
-    pub(crate) fn write<T, F>(&self, command: F) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
+    pub(crate) fn send<T, F>(&self, permit: Permit, command: F) -> Sent<'_, T, F>
     where
         F: Future<Output = Result<T, FredError>> + Send + 'static,
         T: Send + 'static,
     {
-        let finished = Finished {
-            command: Some(Box::pin(command)),
+        Sent {
+            under_way: Some((Box::pin(command), permit)),
             begun: false,
-            handle: self.driver.handle(),
-        };
-        async move { self.judge(finished.await, true) }
+            link: self,
+        }
     }
 
-    /// Takes note of what an answer says of the connection, and converts its error.
+    /// Waits for a command that reads.
+    pub(crate) fn read<T, F>(
+        &self,
+        permit: Permit,
+        command: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let sent = self.send(permit, command);
+        async move { self.judge(sent.await, false) }
+    }
+
+    /// Waits for a command that writes, whose outcome is unknown when it times out.
+    pub(crate) fn write<T, F>(
+        &self,
+        permit: Permit,
+        command: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let sent = self.send(permit, command);
+        async move { self.judge(sent.await, true) }
+    }
+
+    /// Converts the error of an answer.
     pub(crate) fn judge<T>(&self, answer: Result<T, FredError>, writes: bool) -> Result<T> {
-        self.watch(&answer);
         answer.map_err(|failure| error::convert(&failure, &self.context(writes)))
     }
 
@@ -131,49 +163,59 @@ impl Link {
     }
 }
 
-/// A write that is seen through to its deadline even where its caller has stopped waiting.
+/// A command that is seen through to its deadline even where its caller has stopped waiting.
 ///
-/// fred skips a queued command whose deadline has passed, but only if the future that holds the deadline still runs.
-/// Without it, a write that was given up as the connection broke would be applied when the server is back, however
-/// much later.
-struct Finished<'a, F>
+/// What a caller gives up stays with fred. A queued command whose deadline has passed is skipped, but only if the
+/// future that holds the deadline still runs: without it, a write that was given up as the connection broke would be
+/// applied when the server is back, however much later. And only the future knows how long the command takes up its
+/// place in flight, and whether it was answered: callers who wait less than the deadline would never find out that
+/// the connection is silent.
+pub(crate) struct Sent<'a, T, F>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = Result<T, FredError>> + Send + 'static,
+    T: Send + 'static,
 {
-    command: Option<Pin<Box<F>>>,
+    under_way: Option<(Pin<Box<F>>, Permit)>,
     begun: bool,
-    handle: &'a Handle,
+    link: &'a Link,
 }
 
-impl<F> Future for Finished<'_, F>
+impl<T, F> Future for Sent<'_, T, F>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = Result<T, FredError>> + Send + 'static,
+    T: Send + 'static,
 {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.begun = true;
-        let Some(command) = self.command.as_mut() else {
+        let Some((command, _)) = self.under_way.as_mut() else {
             return Poll::Pending;
         };
         let answer = ready!(command.as_mut().poll(context));
-        self.command = None;
+        self.under_way = None;
+        self.link.watch(&answer);
         Poll::Ready(answer)
     }
 }
 
-impl<F> Drop for Finished<'_, F>
+impl<T, F> Drop for Sent<'_, T, F>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = Result<T, FredError>> + Send + 'static,
+    T: Send + 'static,
 {
     fn drop(&mut self) {
-        if let Some(command) = self.command.take()
+        if let Some((command, permit)) = self.under_way.take()
             && self.begun
         {
-            self.handle.spawn(command);
+            let link = Weak::clone(&self.link.this);
+            self.link.driver.handle().spawn(async move {
+                let answer = command.await;
+                drop(permit);
+                if let Some(link) = link.upgrade() {
+                    link.watch(&answer);
+                }
+            });
         }
     }
 }

@@ -55,7 +55,7 @@ fn kind(error: &FredError) -> ErrorKind {
 
 /// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away.
 fn is_unready(details: &str) -> bool {
-    ["LOADING", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
+    ["LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
 }
 
 /// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
@@ -163,6 +163,16 @@ mod tests {
                 ErrorKind::Connection,
             ),
             (
+                FredKind::Unknown,
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL",
+                ErrorKind::Connection,
+            ),
+            (
+                FredKind::Unknown,
+                "BUSYKEY Target key name already exists.",
+                ErrorKind::Server,
+            ),
+            (
                 FredKind::Cluster,
                 "CLUSTERDOWN Hash slot not served",
                 ErrorKind::Connection,
@@ -242,6 +252,7 @@ mod tests {
             (FredKind::Unknown, "ERR DB index is out of range", true),
             (FredKind::Unknown, "ERR max number of clients reached", false),
             (FredKind::Unknown, "LOADING Redis is loading", false),
+            (FredKind::Unknown, "BUSY Redis is busy running a script", false),
             (
                 FredKind::IO,
                 "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }",

@@ -3,12 +3,15 @@
 use std::{
     fmt,
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use fred::{
-    clients::Client,
+    clients::{Client, WithOptions},
     error::Error as FredError,
     interfaces::{ClientLike, EventInterface},
     types::{
@@ -16,9 +19,12 @@ use fred::{
         config::{Options, Server},
     },
 };
-use futures::future::{Either, select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Either, Shared, join_all, select},
+};
 use larder::{Error, ErrorKind, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
@@ -30,20 +36,25 @@ use crate::{
 type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 
 pub(crate) struct Link {
-    pub(crate) client: Client,
+    /// Itself, for what goes on after a call's future was dropped and must not keep the connection.
+    pub(crate) this: Weak<Link>,
+    client: RwLock<Client>,
     pub(crate) options: Options,
     pub(crate) driver: Driver,
     pub(crate) deadline: Duration,
     pub(crate) wrong_types: AtomicU64,
-    pub(crate) in_flight: AtomicUsize,
+    pub(crate) in_flight: Arc<AtomicUsize>,
     pub(crate) max_in_flight: usize,
     /// Since when commands went unanswered, in milliseconds after `origin`; 0 while they are answered.
     pub(crate) silent_since: AtomicU64,
     pub(crate) origin: Instant,
     connect_timeout: Duration,
     servers: String,
-    /// The task that drives the connection; `None` for a client of the user's, and after closing.
-    task: Mutex<Option<Task>>,
+    /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
+    /// user's, and after closing.
+    tasks: Mutex<Vec<Task>>,
+    /// What everyone who closes waits for.
+    closing: OnceLock<Shared<BoxFuture<'static, ()>>>,
     closed: AtomicBool,
     /// What fred reports of its attempts to connect, read only when an error needs a reason.
     failures: Mutex<(Failures, Option<String>)>,
@@ -60,7 +71,7 @@ pub(crate) enum Contact {
 
 impl Link {
     /// Builds a connection that is not yet being made.
-    pub(crate) fn new(config: &RedisConfig, driver: Driver) -> Result<Self> {
+    pub(crate) fn new(config: &RedisConfig, driver: Driver) -> Result<Arc<Self>> {
         config.check()?;
         let built = {
             let _entered = driver.handle().enter();
@@ -73,15 +84,16 @@ impl Link {
     }
 
     /// Wraps a client that its owner connects and closes.
-    pub(crate) fn of_client(client: Client, driver: Driver) -> Self {
+    pub(crate) fn of_client(client: Client, driver: Driver) -> Arc<Self> {
         let config = RedisConfig::with_defaults(client.client_config());
         Self::around(client, &config, driver)
     }
 
-    fn around(client: Client, config: &RedisConfig, driver: Driver) -> Self {
+    fn around(client: Client, config: &RedisConfig, driver: Driver) -> Arc<Self> {
         let failures = client.error_rx();
-        Self {
-            client,
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            client: RwLock::new(client),
             // On every command: bounded by fred itself, because a dropped future leaves its command in fred's queue
             // to be sent later, where one that timed out is skipped.
             options: Options {
@@ -93,28 +105,43 @@ impl Link {
             driver,
             deadline: config.deadline,
             wrong_types: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
+            in_flight: Arc::new(AtomicUsize::new(0)),
             max_in_flight: config.max_in_flight,
             silent_since: AtomicU64::new(0),
             origin: Instant::now(),
             connect_timeout: config.connect_timeout,
             servers: servers(&config.fred),
-            task: Mutex::new(None),
+            tasks: Mutex::new(Vec::new()),
+            closing: OnceLock::new(),
             closed: AtomicBool::new(false),
             failures: Mutex::new((failures, None)),
-        }
+        })
+    }
+
+    /// The client that has the connection now.
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().clone()
+    }
+
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.client.read().is_clustered()
     }
 
     /// Starts to connect in the background, and to connect again whenever the connection is lost.
     pub(crate) fn begin(&self) {
+        self.connect(&mut self.tasks.lock());
+    }
+
+    fn connect(&self, tasks: &mut Vec<Task>) {
         let _entered = self.driver.handle().enter();
-        *self.task.lock() = Some(Task(self.client.connect()));
+        tasks.push(Task(self.client().connect()));
     }
 
     /// Starts to connect and waits for the first attempt, within the connect timeout.
     pub(crate) async fn first_contact(&self) -> Contact {
-        let mut failures = self.client.error_rx();
-        let mut connected = pin!(self.client.wait_for_connect());
+        let client = self.client();
+        let mut failures = client.error_rx();
+        let mut connected = pin!(client.wait_for_connect());
         // The first poll subscribes to the event; only then may it happen.
         let _ = futures::poll!(&mut connected);
         self.begin();
@@ -140,30 +167,47 @@ impl Link {
     ///
     /// fred does neither while it has commands to write: the peer of a connection that broke without a word is asked
     /// again and again until the kernel gives up, minutes later.
+    ///
+    /// The new connection is a new client's. One that connects again shares its state and the count of its queue with
+    /// the task that is being aborted: whichever of the two is later wins, and what is left in the old queue stays
+    /// counted, after which fred no longer flushes.
     pub(crate) fn replace_connection(&self) {
-        let mut task = self.task.lock();
-        if let Some(silent) = task.take() {
-            drop(silent);
-            *task = Some(Task(self.client.connect()));
+        let mut tasks = self.tasks.lock();
+        if self.is_closed() || tasks.is_empty() {
+            return;
         }
+        tasks.retain(|task| !task.0.is_finished());
+        for silent in tasks.iter() {
+            silent.0.abort();
+        }
+        let fresh = {
+            let _entered = self.driver.handle().enter();
+            self.client.read().clone_new()
+        };
+        self.failures.lock().0 = fresh.error_rx();
+        *self.client.write() = fresh;
+        self.connect(&mut tasks);
     }
 
     /// Ends the connection and the task that drives it. A client of the user's is left alone.
+    ///
+    /// Everyone who closes waits for the same end. It has a task of its own, so that none of them has to be polled
+    /// for the others to go on.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        let Some(mut task) = self.task.lock().take() else {
-            return;
-        };
-        // QUIT lets answers arrive that are under way; the task then ends by itself. The abort is for a server that
-        // does not answer.
-        let ended = timeout(self.deadline, async {
-            let _ = self.client.with_options(&self.options).quit().await;
-            let _ = (&mut task.0).await;
+        let closing = self.closing.get_or_init(|| {
+            let tasks = std::mem::take(&mut *self.tasks.lock());
+            // fred itself leaves the connected state before it sends QUIT, which `fail_fast` would take for an outage.
+            let options = Options {
+                fail_fast: false,
+                ..self.options.clone()
+            };
+            let client = self.client().with_options(&options);
+            let ending = self.driver.handle().spawn(end(tasks, client, self.deadline));
+            // It fails only where its runtime is gone, and the connection with it.
+            ending.map(|_| ()).boxed().shared()
         });
-        if ended.await.is_err() {
-            task.0.abort();
-            let _ = (&mut task.0).await;
-        }
+        closing.clone().await;
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -182,7 +226,7 @@ impl Link {
     }
 
     fn last_failure(&self) -> Option<String> {
-        if self.client.is_connected() {
+        if self.client.read().is_connected() {
             return None;
         }
         let mut failures = self.failures.lock();
@@ -212,11 +256,32 @@ impl Drop for Task {
     }
 }
 
+/// Ends a connection within `limit`.
+async fn end(mut tasks: Vec<Task>, client: WithOptions<Client>, limit: Duration) {
+    if tasks.is_empty() {
+        return;
+    }
+    // QUIT lets answers arrive that are under way; the task then ends by itself. The abort is for a server that does
+    // not answer.
+    let ended = timeout(limit, async {
+        let _ = client.quit().await;
+        join_all(tasks.iter_mut().map(|task| &mut task.0)).await;
+    });
+    if ended.await.is_err() {
+        for task in &mut tasks {
+            task.0.abort();
+            if !task.0.is_finished() {
+                let _ = (&mut task.0).await;
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("servers", &self.servers)
-            .field("state", &self.client.state())
+            .field("state", &self.client.read().state())
             .field("in_flight", &self.in_flight.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }

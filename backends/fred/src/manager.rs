@@ -28,8 +28,9 @@ use crate::{
 /// # Runtimes
 ///
 /// fred lives on tokio; callers may be on any executor. Made on a multi-thread tokio runtime, a manager uses that
-/// one, which must have its time and io drivers on and outlive the manager's use. Made anywhere else, on a
-/// current-thread runtime included, it runs a background thread of its own.
+/// one, which must outlive the manager's use. Made anywhere else, it runs a background thread of its own: on a
+/// current-thread runtime too, and on one without its time and io drivers. That those are missing tokio tells only by
+/// a panic, which is caught; the process's panic hook sees it.
 ///
 /// # Examples
 ///
@@ -139,7 +140,7 @@ impl ConnectionManager {
         reason = "a configuration is used up, as by the other constructors"
     )]
     pub fn from_config_lazy(config: RedisConfig) -> Result<Self> {
-        let link = Arc::new(Link::new(&config, Driver::own()?)?);
+        let link = Link::new(&config, Driver::own()?)?;
         link.begin();
         Ok(Self { link })
     }
@@ -155,12 +156,12 @@ impl ConnectionManager {
     ///
     /// A connection error where the background runtime for deadlines can not start.
     pub fn from_client(client: Client) -> Result<Self> {
-        let link = Arc::new(Link::of_client(client, Driver::ambient_or_own()?));
+        let link = Link::of_client(client, Driver::ambient_or_own()?);
         Ok(Self { link })
     }
 
     async fn contact(config: RedisConfig) -> Result<(Self, Contact)> {
-        let link = Arc::new(Link::new(&config, Driver::ambient_or_own()?)?);
+        let link = Link::new(&config, Driver::ambient_or_own()?)?;
         let contact = link.driver.enter(link.first_contact()).await;
         Ok((Self { link }, contact))
     }
@@ -180,9 +181,9 @@ impl ConnectionManager {
         let link = &self.link;
         link.driver
             .enter(async {
-                let _permit = link.admit(1)?;
+                let permit = link.admit(1)?;
                 let client = link.bounded();
-                link.read(client.ping::<()>(None)).await
+                link.read(permit, async move { client.ping::<()>(None).await }).await
             })
             .await
             .map_err(|error| error.with_operation("ping"))
@@ -190,14 +191,15 @@ impl ConnectionManager {
 
     /// Ends the connection for all clones and backends, within the deadline; calls fail from then on.
     ///
-    /// When it has returned, the task that drove the connection is gone, and the connection with it. Of a manager
+    /// When it has returned, the task that drove the connection is gone, and the connection with it, for every caller
+    /// of several at once. Of a manager
     /// made by [`from_client`](Self::from_client) only the manager and its backends end.
     ///
     /// # Cancel safety
     ///
     /// A dropped future leaves the connection to end by itself, soon.
     pub async fn close(&self) {
-        self.link.driver.enter(self.link.close()).await;
+        self.link.close().await;
     }
 }
 
@@ -205,7 +207,7 @@ impl fmt::Debug for ConnectionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionManager")
             .field("servers", &self.link.servers())
-            .field("state", &self.link.client.state())
+            .field("state", &self.link.client().state())
             .finish_non_exhaustive()
     }
 }

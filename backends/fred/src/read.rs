@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 use bytes::Bytes;
 use fred::{
     error::Error as FredError,
-    interfaces::{ClientLike, KeysInterface},
+    interfaces::KeysInterface,
     types::{Key, Value},
     util::redis_keyslot,
 };
@@ -13,41 +13,36 @@ use futures::future::join_all;
 use larder::{Entry, Error, ErrorKind, Head, KeyTtl, Result};
 
 use crate::{
+    command::Permit,
     link::Link,
     script::{self, Sending},
 };
-
-/// From this size on a value's share of the connection's buffer is large enough to be kept as it is.
-const KEEP_SLICE: usize = 64 * 1024;
 
 /// How many keys one MGET asks for: more would keep the server from its other clients for long.
 const KEYS_PER_MGET: usize = 1024;
 
 impl Link {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let _permit = self.admit(1)?;
+        let permit = self.admit(1)?;
         let client = self.bounded();
-        let answer = Box::pin(client.get::<Option<Bytes>, _>(Key::from(key))).await;
+        let key = Key::from(key);
+        let answer = self
+            .send(permit, async move { client.get::<Option<Bytes>, _>(key).await })
+            .await;
         let found = self.wrong_type_as_missing(answer, None)?;
-        Ok(found.map(|bytes| {
-            Entry::new(if bytes.len() < KEEP_SLICE {
-                copied(&bytes)
-            } else {
-                bytes
-            })
-        }))
+        Ok(found.map(|bytes| Entry::new(copied(&bytes))))
     }
 
     pub(crate) async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
         let groups = self.groups(keys);
-        let _permit = match self.admit(groups.len()) {
+        let mut permit = match self.admit(groups.len()) {
             Ok(permit) => permit,
             Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
         };
         let mut answers: Vec<Option<Result<Option<Entry>>>> = keys.iter().map(|_| None).collect();
         // A cluster may need a command per key; a window bounds the memory of those under way.
         for window in groups.chunks(KEYS_PER_MGET) {
-            let found = join_all(window.iter().map(|group| self.get_group(keys, group))).await;
+            let found = join_all(window.iter().map(|group| self.get_group(permit.part(), keys, group))).await;
             for (group, found) in window.iter().zip(found) {
                 match found {
                     Ok(found) => {
@@ -72,7 +67,7 @@ impl Link {
     /// The places of `keys`, grouped into what one MGET may ask for: on a cluster, keys of one hash slot.
     fn groups(&self, keys: &[&str]) -> Vec<Vec<usize>> {
         let places: Vec<usize> = (0..keys.len()).collect();
-        if !self.client.is_clustered() {
+        if !self.is_clustered() {
             return places.chunks(KEYS_PER_MGET).map(<[usize]>::to_vec).collect();
         }
         let mut slots: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
@@ -85,10 +80,10 @@ impl Link {
         slots.into_values().collect()
     }
 
-    async fn get_group(&self, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
+    async fn get_group(&self, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
         let asked: Vec<Key> = group.iter().map(|&place| Key::from(keys[place])).collect();
         let client = self.bounded();
-        let found: Vec<Option<Bytes>> = self.read(client.mget(asked)).await?;
+        let found: Vec<Option<Bytes>> = self.read(permit, async move { client.mget(asked).await }).await?;
         if found.len() == group.len() {
             Ok(found)
         } else {
@@ -97,16 +92,11 @@ impl Link {
     }
 
     pub(crate) async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
-        let _permit = self.admit(1)?;
+        let permit = self.admit(1)?;
         let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
-        let answer = script::HEAD
-            .run(
-                self.bounded(),
-                Key::from(key),
-                vec![Value::Integer(last)],
-                Sending::ByHash,
-            )
-            .await;
+        let args = vec![Value::Integer(last)];
+        let command = script::HEAD.run(self.bounded(), Key::from(key), args, Sending::ByHash);
+        let answer = self.send(permit, command).await;
         match self.wrong_type_as_missing(answer, Value::Null)? {
             Value::Null => Ok(None),
             Value::Array(parts) => match parts.as_slice() {
@@ -146,6 +136,8 @@ fn remaining(millis: i64) -> KeyTtl {
     }
 }
 
+/// A value of its own. What fred hands out is a slice of the connection's buffer, and keeps all of that in memory: at
+/// the least 8 KiB, and next to a large value as much as that takes.
 fn copied(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }

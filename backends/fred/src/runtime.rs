@@ -2,11 +2,18 @@
 
 use std::{
     future::{Future, poll_fn},
+    panic::catch_unwind,
     pin::pin,
+    time::Duration,
 };
 
 use larder::{Error, ErrorKind, Result};
-use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::{
+    net::UdpSocket,
+    runtime::{Builder, Handle, Runtime, RuntimeFlavor},
+    task::unconstrained,
+    time::sleep,
+};
 
 /// A handle on the runtime that drives a connection, and the runtime itself where it is ours.
 pub(crate) struct Driver {
@@ -18,10 +25,12 @@ impl Driver {
     /// Takes the multi-thread runtime the caller is on, or starts a background one.
     ///
     /// A current-thread runtime is not taken: it makes progress only while its one thread polls it, so a caller on
-    /// another thread would wait without its deadline.
+    /// another thread would wait without its deadline. Nor is one without timers or sockets.
     pub(crate) fn ambient_or_own() -> Result<Self> {
         match Handle::try_current() {
-            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => Ok(Self { handle, owned: None }),
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread && has_drivers(&handle) => {
+                Ok(Self { handle, owned: None })
+            }
             _ => Self::own(),
         }
     }
@@ -52,13 +61,32 @@ impl Driver {
 
     /// Polls `future` inside the runtime, whichever executor polls the result.
     pub(crate) async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
+        // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to
+        // the task's next turn, which never comes.
+        let mut future = pin!(unconstrained(future));
         poll_fn(|context| {
             let _entered = self.handle.enter();
             future.as_mut().poll(context)
         })
         .await
     }
+}
+
+/// Tells whether timers and sockets work on a runtime, which its builder decides and its handle does not tell: the
+/// first of either panics where they do not.
+fn has_drivers(handle: &Handle) -> bool {
+    catch_unwind(|| {
+        let _entered = handle.enter();
+        drop(sleep(Duration::ZERO));
+        // A machine that gives out no socket at all says nothing of the runtime.
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0));
+        if let Ok(socket) = socket
+            && socket.set_nonblocking(true).is_ok()
+        {
+            drop(UdpSocket::from_std(socket));
+        }
+    })
+    .is_ok()
 }
 
 impl Drop for Driver {

@@ -52,10 +52,10 @@ impl Link {
     /// Every node that holds keys: fred's own scan of a cluster goes on after it is dropped, so each is asked by
     /// itself.
     fn nodes(&self) -> Result<VecDeque<Option<Server>>> {
-        if !self.client.is_clustered() {
+        if !self.is_clustered() {
             return Ok(VecDeque::from([None]));
         }
-        match self.client.cached_cluster_state() {
+        match self.client().cached_cluster_state() {
             Some(state) => Ok(state.unique_primary_nodes().into_iter().map(Some).collect()),
             None => Err(Error::new(
                 ErrorKind::Connection,
@@ -71,13 +71,16 @@ impl Link {
         let Some(node) = place.nodes.front().cloned() else {
             return Ok(None);
         };
-        let _permit = self.admit(1)?;
-        let client = self.client.with_options(&Options {
+        let permit = self.admit(1)?;
+        let client = self.client().with_options(&Options {
             cluster_node: node,
             ..self.options.clone()
         });
+        let (cursor, pattern) = (place.cursor.clone(), place.pattern.clone());
         let answer: Value = self
-            .read(client.scan_page(place.cursor.as_str(), place.pattern.as_str(), Some(PAGE), None))
+            .read(permit, async move {
+                client.scan_page(cursor, pattern, Some(PAGE), None).await
+            })
             .await?;
         let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
         if cursor == FIRST_CURSOR {

@@ -1,5 +1,7 @@
 //! Reading a server's address, and quoting it in errors without its secrets.
 
+use std::net::IpAddr;
+
 use fred::types::config::Config;
 use larder::{Error, ErrorKind, Result};
 
@@ -25,10 +27,22 @@ pub(crate) fn parse(url: &str) -> Result<Config> {
             "it asks for TLS, and larder-fred was built without its feature `rustls`",
         ));
     }
+    // The URL's grammar ends the host at the first of these, so what was meant as a password would be taken for a
+    // port, a database or a query, and shown as such.
+    if rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@')) {
+        return Err(malformed(
+            url,
+            "a '/', '?' or '#' in a user or password has to be percent-encoded, as has an '@' behind the host",
+        ));
+    }
     if topology == Some("cluster") && !matches!(path(rest), "" | "/" | "/0") {
         return Err(malformed(url, "a cluster has no database but 0"));
     }
-    Config::from_url(url).map_err(|error| malformed(url, error.details().trim_end_matches('.')))
+    Config::from_url(url).map_err(|error| {
+        // The only one of fred's messages that quotes the URL.
+        let (why, _quoted) = error.details().split_once(": ").unwrap_or((error.details(), ""));
+        malformed(url, why.trim_end_matches('.'))
+    })
 }
 
 /// The path of a URL whose scheme is cut off.
@@ -45,27 +59,31 @@ fn malformed(url: &str, why: &str) -> Error {
     )
 }
 
-/// `url` with everything that may be a secret replaced: the userinfo, the query, and a port that is no number,
-/// because a URL that lacks its host has the password there.
+/// What of a URL that could not be read is certainly no secret: a scheme, and a host that can be nothing else.
+///
+/// A URL that lacks its host has the password where the port should be, one with a '/' in the password ends too early,
+/// and a name of a host looks like any other word.
 fn redact(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let (hidden, rest) = match rest.rfind('@') {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'+' | b'-');
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(letter) => (format!("{scheme}://"), rest),
+        _ => (String::new(), url),
+    };
+    let (hidden, place) = match rest.rfind('@') {
         Some(at) => ("***@", &rest[at + 1..]),
         None => ("", rest),
     };
-    let (rest, query) = match rest.find(['?', '#']) {
-        Some(mark) => (&rest[..mark], "?***"),
-        None => (rest, ""),
+    let host = match place.find(']') {
+        Some(end) if place.starts_with('[') => &place[..=end],
+        _ => &place[..place.find([':', '/', '?', '#']).unwrap_or(place.len())],
     };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) && !port.ends_with(']') => {
-            format!("{name}:***")
-        }
-        _ => host.to_owned(),
-    };
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}{hidden}{host}{path}{query}")
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if host != "localhost" && address.is_err() {
+        let all = if rest.is_empty() { "" } else { "***" };
+        return format!("{scheme}{all}");
+    }
+    let more = if place.len() > host.len() { "***" } else { "" };
+    format!("{scheme}{hidden}{host}{more}")
 }
 
 #[cfg(test)]
@@ -92,17 +110,19 @@ mod tests {
     #[test]
     fn malformed_urls_fail_in_one_line_that_quotes_them() {
         for (url, quoted) in [
-            ("", "\"\""),
-            ("localhost:6379", "\"localhost:6379\""),
-            ("http://localhost", "http://localhost"),
-            ("redis://", "redis://"),
-            ("redis://localhost:port", "redis://localhost:***"),
-            ("redis://localhost:70000", "redis://localhost:70000"),
-            ("redis://localhost/first", "redis://localhost/first"),
-            ("redis://localhost/0/1", "redis://localhost/0/1"),
-            ("redis-cluster://localhost:7000/3", "redis-cluster://localhost:7000/3"),
-            ("redis-sentinel://localhost:26379", "redis-sentinel://localhost:26379"),
-            ("redis-unix:///tmp/redis.sock", "redis-unix:///tmp/redis.sock"),
+            ("", "redis url \"\" is"),
+            ("localhost:6379", "\"localhost***\""),
+            ("http://localhost", "\"http://localhost\""),
+            ("redis://", "\"redis://\""),
+            ("redis://localhost:port", "\"redis://localhost***\""),
+            ("redis://localhost:70000", "\"redis://localhost***\""),
+            ("redis://127.0.0.1/first", "\"redis://127.0.0.1***\""),
+            ("redis://[::1]/first", "\"redis://[::1]***\""),
+            ("redis://app:pw@localhost/0/1", "\"redis://***@localhost***\""),
+            ("redis://cache.internal/first", "\"redis://***\""),
+            ("redis-cluster://localhost:7000/3", "\"redis-cluster://localhost***\""),
+            ("redis-sentinel://localhost:26379", "\"redis-sentinel://localhost***\""),
+            ("redis-unix:///tmp/redis.sock", "\"redis-unix://***\""),
         ] {
             let error = refusal(url);
             let text = error.to_string();
@@ -113,18 +133,78 @@ mod tests {
     }
 
     #[test]
-    fn no_error_holds_the_password() {
+    fn no_error_holds_a_part_of_the_password() {
+        // Where a person may put it, with what a person may forget or leave unescaped.
+        let shapes = [
+            "redis://app:{}",
+            "redis://:{}/0",
+            "redis://:{}/first",
+            "redis://:{}@",
+            "redis://:{}@/0",
+            "redis://app:{}@",
+            "redis://app:{}@:6379",
+            "redis://app:{}@localhost:port",
+            "redis://app:{}@cache.internal:port",
+            "redis://app:{}@localhost/none",
+            "redis://app:{}@h/0/1",
+            "redis://app:{}@[::1",
+            "redis://{}@/0",
+            "redis://{}:6379:6379",
+            "redis://:{}:6379",
+            "redis://:{}@us er@h:port",
+            "redis:{}://localhost",
+            "redis:{}@localhost",
+            "redis:/{}@localhost",
+            "redis//:{}@localhost",
+            "{}@localhost",
+            "app:{}@localhost",
+            ":{}://localhost",
+            "http://app:{}@localhost",
+            "redis+tls://app:{}@localhost",
+            "redis-cluster://app:{}@h",
+            "redis-cluster://:{}/0",
+            "redis-cluster://h:1?node=app:{}@h:2",
+            "redis-cluster://h:1?node={}",
+            "redis-sentinel://:{}@h:1/none?sentinelServiceName=m",
+            "redis-sentinel://h:1/none?sentinelServiceName=m&sentinelPassword={}",
+            "redis-sentinel://h:1/0?sentinelPassword={}",
+        ];
+        let passwords: [(&str, &[&str]); 9] = [
+            ("hunter2", &["hunter2"]),
+            ("1234567", &["1234567"]),
+            ("hun/ter2", &["hun", "ter2"]),
+            ("4711/0815", &["4711", "0815"]),
+            ("hun?ter2", &["hun", "ter2"]),
+            ("hun#ter2", &["hun", "ter2"]),
+            ("hun@ter2", &["hun", "ter2"]),
+            ("hun:ter2", &["hun", "ter2"]),
+            ("hun%zzter2", &["hun", "ter2"]),
+        ];
+        let mut refused = 0;
+        for shape in shapes {
+            for (password, parts) in passwords {
+                let url = shape.replace("{}", password);
+                // Some are well-formed, if not what was meant: `redis://app:hun@ter2` names the host `ter2`.
+                let Err(error) = parse(&url) else { continue };
+                refused += 1;
+                let text = format!("{error} {error:?}");
+                assert!(parts.iter().all(|part| !text.contains(part)), "{url}: {text}");
+            }
+        }
+        assert!(refused > 230, "{refused} of {}", shapes.len() * passwords.len());
+    }
+
+    #[test]
+    fn a_password_that_ends_the_host_is_never_taken_for_a_port_or_a_database() {
         for url in [
-            "http://user:hunter2@localhost",
-            "redis://user:hunter2@localhost:port",
-            "redis://user:hunter2",
-            "redis://:hunter2",
-            "redis://user:x@hunter2@localhost/none",
-            "user:hunter2@localhost",
-            "redis-sentinel://localhost:1/none?sentinelServiceName=m&sentinelPassword=hunter2",
+            "redis://app:47/11@h",
+            "redis://app:47?11@h",
+            "redis://app:47#11@h",
+            "redis://:47/11@h",
         ] {
             let error = refusal(url);
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+            assert!(error.message().contains("percent-encoded"), "{error}");
+            assert!(!error.to_string().contains("47"), "{error}");
         }
     }
 

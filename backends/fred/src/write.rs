@@ -11,6 +11,7 @@ use futures::future::join_all;
 use larder::{Condition, Error, Expiry, Outcome, Result, SetItem, SetOptions};
 
 use crate::{
+    command::Permit,
     link::Link,
     read::unexpected,
     script::{self, Script, Sending},
@@ -21,8 +22,8 @@ const WINDOW: usize = 1024;
 
 impl Link {
     pub(crate) async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<Outcome> {
-        let _permit = self.admit(1)?;
-        self.set_one(key, value, options, Sending::ByHash).await
+        let permit = self.admit(1)?;
+        self.set_one(permit, key, value, options, Sending::ByHash).await
     }
 
     pub(crate) async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
@@ -32,19 +33,33 @@ impl Link {
         } else {
             Sending::ByHash
         };
-        self.batch(items, |item| self.set_one_of(item, sending)).await
+        self.batch(items, |item, permit| self.set_one_of(permit, item, sending))
+            .await
     }
 
-    async fn set_one_of(&self, item: SetItem, sending: Sending) -> Result<Outcome> {
-        self.set_one(&item.key, item.value, item.options, sending).await
+    async fn set_one_of(&self, permit: Permit, item: SetItem, sending: Sending) -> Result<Outcome> {
+        self.set_one(permit, &item.key, item.value, item.options, sending).await
     }
 
-    async fn set_one(&self, key: &str, value: Bytes, options: SetOptions, sending: Sending) -> Result<Outcome> {
+    async fn set_one(
+        &self,
+        permit: Permit,
+        key: &str,
+        value: Bytes,
+        options: SetOptions,
+        sending: Sending,
+    ) -> Result<Outcome> {
         options.check()?;
         let SetOptions { expiry, condition, .. } = options;
         let prefix = match condition {
-            Condition::Always if expiry != Expiry::Keep => return self.set_plain(key, value, expiry, None).await,
-            Condition::IfAbsent => return self.set_plain(key, value, expiry, Some(FredSetOptions::NX)).await,
+            Condition::Always if expiry != Expiry::Keep => {
+                return self.set_plain(permit, key, value, expiry, None).await;
+            }
+            Condition::IfAbsent => {
+                return self
+                    .set_plain(permit, key, value, expiry, Some(FredSetOptions::NX))
+                    .await;
+            }
             condition => prefix(condition)?,
         };
         let life = match expiry {
@@ -54,11 +69,12 @@ impl Link {
             _ => return Err(unknown("expiry")),
         };
         let args = vec![Value::Bytes(prefix), Value::Bytes(value), life];
-        self.scripted(&script::SET, key, args, sending).await
+        self.scripted(permit, &script::SET, key, args, sending).await
     }
 
     async fn set_plain(
         &self,
+        permit: Permit,
         key: &str,
         value: Bytes,
         expiry: Expiry,
@@ -72,7 +88,9 @@ impl Link {
         let client = self.bounded();
         let key = Key::from(key);
         let answer: Value = self
-            .write(async move { client.set(key, value, expiration, condition, false).await })
+            .write(permit, async move {
+                client.set(key, value, expiration, condition, false).await
+            })
             .await?;
         Ok(if answer.is_null() {
             Outcome::Mismatch
@@ -83,62 +101,64 @@ impl Link {
 
     pub(crate) async fn delete(&self, key: &str, condition: Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        let _permit = self.admit(1)?;
+        let permit = self.admit(1)?;
         if condition == Condition::Always {
-            return self.unlink(key).await;
+            return self.unlink(permit, key).await;
         }
         let args = vec![Value::Bytes(prefix(condition)?)];
-        self.scripted(&script::DELETE, key, args, Sending::ByHash).await
+        self.scripted(permit, &script::DELETE, key, args, Sending::ByHash).await
     }
 
     pub(crate) async fn delete_many(&self, keys: &[&str]) -> Vec<Result<Outcome>> {
-        self.batch(keys.to_vec(), |key| self.unlink(key)).await
+        self.batch(keys.to_vec(), |key, permit| self.unlink(permit, key)).await
     }
 
-    async fn unlink(&self, key: &str) -> Result<Outcome> {
+    async fn unlink(&self, permit: Permit, key: &str) -> Result<Outcome> {
         let client = self.bounded();
         let key = Key::from(key);
-        let removed: i64 = self.write(async move { client.unlink(key).await }).await?;
+        let removed: i64 = self.write(permit, async move { client.unlink(key).await }).await?;
         Ok(if removed == 0 { Outcome::Missing } else { Outcome::Done })
     }
 
     pub(crate) async fn expire(&self, key: &str, after: Duration, condition: Condition) -> Result<Outcome> {
         condition.check_for_change()?;
         let millis = millis(after)?;
-        let _permit = self.admit(1)?;
+        let permit = self.admit(1)?;
         if condition == Condition::Always {
             let client = self.bounded();
             let key = Key::from(key);
             let given: i64 = self
-                .write(async move { client.pexpire(key, millis, None).await })
+                .write(permit, async move { client.pexpire(key, millis, None).await })
                 .await?;
             return Ok(if given == 0 { Outcome::Missing } else { Outcome::Done });
         }
         let args = vec![Value::Bytes(prefix(condition)?), Value::Integer(millis)];
-        self.scripted(&script::EXPIRE, key, args, Sending::ByHash).await
+        self.scripted(permit, &script::EXPIRE, key, args, Sending::ByHash).await
     }
 
     pub(crate) async fn persist(&self, key: &str, condition: Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        let _permit = self.admit(1)?;
+        let permit = self.admit(1)?;
         if condition == Condition::Always {
             return self
-                .scripted(&script::PERSIST_ANY, key, Vec::new(), Sending::ByHash)
+                .scripted(permit, &script::PERSIST_ANY, key, Vec::new(), Sending::ByHash)
                 .await;
         }
         let args = vec![Value::Bytes(prefix(condition)?)];
-        self.scripted(&script::PERSIST, key, args, Sending::ByHash).await
+        self.scripted(permit, &script::PERSIST, key, args, Sending::ByHash)
+            .await
     }
 
     async fn scripted(
         &self,
+        permit: Permit,
         script: &'static Script,
         key: &str,
         args: Vec<Value>,
         sending: Sending,
     ) -> Result<Outcome> {
         let command = script.run(self.bounded(), Key::from(key), args, sending);
-        match self.write(command).await? {
+        match self.write(permit, command).await? {
             Value::Integer(script::DONE) => Ok(Outcome::Done),
             Value::Integer(script::MISSING) => Ok(Outcome::Missing),
             Value::Integer(script::MISMATCH) => Ok(Outcome::Mismatch),
@@ -147,21 +167,22 @@ impl Link {
     }
 
     /// Runs `write` on each part, in windows, each window's commands sent in order and waited for together.
-    async fn batch<P, F>(&self, mut parts: Vec<P>, write: impl Fn(P) -> F) -> Vec<Result<Outcome>>
+    async fn batch<P, F>(&self, mut parts: Vec<P>, write: impl Fn(P, Permit) -> F) -> Vec<Result<Outcome>>
     where
         F: Future<Output = Result<Outcome>>,
     {
-        let _permit = match self.admit(parts.len()) {
+        let mut permit = match self.admit(parts.len()) {
             Ok(permit) => permit,
             Err(error) => return parts.iter().map(|_| Err(error.clone())).collect(),
         };
+        let mut write = |part| write(part, permit.part());
         if parts.len() <= WINDOW {
             return join_all(parts.into_iter().map(write)).await;
         }
         let mut answers = Vec::with_capacity(parts.len());
         while !parts.is_empty() {
             let rest = parts.split_off(parts.len().min(WINDOW));
-            let window = join_all(std::mem::replace(&mut parts, rest).into_iter().map(&write)).await;
+            let window = join_all(std::mem::replace(&mut parts, rest).into_iter().map(&mut write)).await;
             let away = server_is_away(&window);
             answers.extend(window);
             if let Some(error) = away {

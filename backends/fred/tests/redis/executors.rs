@@ -1,5 +1,7 @@
 //! The same calls from every executor.
 
+use std::time::Duration;
+
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
 use testkit::RedisServer;
 
@@ -57,6 +59,31 @@ fn a_current_thread_tokio_makes_a_backend_that_others_use_while_it_is_idle() {
 }
 
 #[test]
+fn a_tokio_without_timers_or_sockets_makes_a_backend_on_a_runtime_of_its_own() {
+    let server = RedisServer::start();
+    let build = |drivers: &dyn Fn(&mut tokio::runtime::Builder)| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        drivers(builder.worker_threads(1));
+        builder.build().unwrap()
+    };
+    for runtime in [
+        build(&|_| ()),
+        build(&|builder| {
+            builder.enable_time();
+        }),
+        build(&|builder| {
+            builder.enable_io();
+        }),
+    ] {
+        let backend = runtime.block_on(connected(config(&server, true)));
+        runtime.block_on(round_trip(&backend, "tokio"));
+        // The background thread is the manager's own.
+        drop(runtime);
+        smol::block_on(round_trip(&backend, "tokio"));
+    }
+}
+
+#[test]
 fn a_backend_may_be_dropped_inside_any_runtime() {
     let server = RedisServer::start();
     for _ in 0..3 {
@@ -86,4 +113,32 @@ fn a_static_outlives_the_runtime_that_touched_it_first() {
         futures::executor::block_on(manager.ping()).is_ok()
     });
     futures::executor::block_on(round_trip(&backend, "static"));
+}
+
+#[test]
+fn a_wait_that_blocks_inside_a_task_that_has_used_up_its_turn_ends() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let backend = connected(config(&server, true)).await;
+        for _ in 0..1_000 {
+            let _ = futures::poll!(std::pin::pin!(tokio::task::consume_budget()));
+        }
+        let call = async {
+            round_trip(&backend, "blocking").await;
+            true
+        };
+        let limit = async {
+            smol::Timer::after(Duration::from_secs(20)).await;
+            false
+        };
+        assert!(
+            smol::block_on(smol::future::or(call, limit)),
+            "the call was put off for ever"
+        );
+    });
 }

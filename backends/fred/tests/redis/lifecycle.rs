@@ -16,13 +16,12 @@ async fn connected(server: &RedisServer) -> ConnectionManager {
 #[test]
 fn closing_ends_the_connection_for_every_clone() {
     let server = RedisServer::start();
-    let before = clients(&server);
     block_on(async {
         let manager = connected(&server).await;
         let backend = manager.backend();
-        assert_eq!(clients(&server), before + 1);
+        eventually("the connection is the only one", || clients(&server) == 1);
         manager.clone().close().await;
-        eventually("the connection is gone", || clients(&server) == before);
+        eventually("the connection is gone", || clients(&server) == 0);
         for error in [
             backend.get("k").await.map(|_| ()).unwrap_err(),
             backend.get_many(&["k"]).await.remove(0).map(|_| ()).unwrap_err(),
@@ -50,6 +49,45 @@ fn closing_leaves_no_task_behind() {
 }
 
 #[test]
+fn closing_waits_for_the_server_and_not_for_the_deadline() {
+    let server = RedisServer::start();
+    block_on(async {
+        let manager = connected(&server).await;
+        let began = std::time::Instant::now();
+        manager.close().await;
+        // The deadline is five seconds.
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
+    });
+}
+
+#[test]
+fn everyone_who_closes_waits_for_the_end() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tasks = || runtime.metrics().num_alive_tasks();
+    let manager = runtime.block_on(async {
+        let config = config(&server, true).with_deadline(std::time::Duration::from_millis(300));
+        ConnectionManager::from_config_strict(config).await.unwrap()
+    });
+    server.command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
+    // An answer that is under way is waited for.
+    let backend = manager.backend();
+    assert!(block_on(async { futures::poll!(std::pin::pin!(backend.get("k"))) }).is_pending());
+    // The first is neither polled again nor dropped, and the second gives up; that holds up nobody.
+    let mut first = std::pin::pin!(manager.close());
+    assert!(block_on(async { futures::poll!(&mut first) }).is_pending());
+    assert!(block_on(async { futures::poll!(std::pin::pin!(manager.close())) }).is_pending());
+    let clone = manager.clone();
+    block_on(async { futures::join!(manager.close(), clone.close()) });
+    eventually("the tasks are gone", || tasks() == 0);
+    block_on(first);
+}
+
+#[test]
 fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task() {
     let mut server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -71,7 +109,6 @@ fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task() {
 #[test]
 fn dropping_the_last_handle_leaves_neither_connection_nor_task() {
     let server = RedisServer::start();
-    let before = clients(&server);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for _ in 0..10 {
         let backend = runtime.block_on(async { connected(&server).await.backend() });
@@ -83,14 +120,13 @@ fn dropping_the_last_handle_leaves_neither_connection_nor_task() {
         block_on(backend.get("k")).unwrap();
         drop(backend);
     }
-    eventually("the connections are gone", || clients(&server) == before);
+    eventually("the connections are gone", || clients(&server) == 0);
     eventually("the tasks are gone", || runtime.metrics().num_alive_tasks() == 0);
 }
 
 #[test]
 fn connecting_that_is_given_up_leaves_nothing_behind() {
     let server = RedisServer::start();
-    let before = clients(&server);
     server.command::<()>(&["CLIENT", "PAUSE", "300", "ALL"]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -98,7 +134,7 @@ fn connecting_that_is_given_up_leaves_nothing_behind() {
         let given_up = tokio::time::timeout(std::time::Duration::from_millis(50), connecting).await;
         assert!(given_up.is_err());
     });
-    eventually("the connection is gone", || clients(&server) == before);
+    eventually("the connection is gone", || clients(&server) == 0);
     eventually("the task is gone", || runtime.metrics().num_alive_tasks() == 0);
 }
 

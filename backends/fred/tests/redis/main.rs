@@ -2,6 +2,7 @@
 
 mod acl;
 mod batch;
+mod bounds;
 mod cache;
 mod cluster;
 mod conditions;
@@ -14,5 +15,8 @@ mod outage;
 mod remember;
 mod replies;
 mod scan;
+mod silence;
 mod start;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -27,6 +27,33 @@ fn a_key_of_another_type_reads_as_missing_and_is_counted() {
 }
 
 #[test]
+fn a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it() {
+    in_both_protocols(async |_, backend| {
+        let value = |len: usize| Bytes::from(vec![7; len]);
+        backend.set("large", value(16 << 20), forever()).await.unwrap();
+        for len in [1, 100, 65_535, 65_536, 70_000, 1 << 20] {
+            backend.set("k", value(len), forever()).await.unwrap();
+            let (large, got, many, head) = futures::join!(
+                backend.get("large"),
+                backend.get("k"),
+                backend.get_many(&["k", "large", "k"]),
+                backend.head("k", len)
+            );
+            let mut kept = vec![bytes(got).unwrap(), head.unwrap().unwrap().bytes().clone()];
+            kept.extend(many.into_iter().filter_map(bytes).filter(|value| value.len() == len));
+            assert_eq!(kept.len(), 4);
+            kept.extend(bytes(large));
+            for value in kept {
+                let len = value.len();
+                // A slice of a buffer is shared with it, or owns all of it.
+                let owned = value.try_into_mut().expect("nobody else holds the value");
+                assert_eq!(owned.capacity(), len);
+            }
+        }
+    });
+}
+
+#[test]
 fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
     in_both_protocols(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);

@@ -43,6 +43,19 @@ pub(crate) fn in_both_protocols(test: impl AsyncFn(&RedisServer, &FredBackend)) 
     }
 }
 
+/// Runs a test where the connection has a runtime of its own, and on tokio runtimes that it shares with the test.
+pub(crate) fn on_every_runtime(test: impl AsyncFn()) {
+    block_on(test());
+    for workers in [1, 2, 4] {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(test());
+    }
+}
+
 /// Polls until `holds`, for what a server or the kernel does in its own time.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -52,7 +65,7 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// How many clients the server has, the one that asks left out.
+/// How many clients the server has, the one that asks left out. One that asked just before may still be counted.
 pub(crate) fn clients(server: &RedisServer) -> usize {
     server.command::<String>(&["CLIENT", "LIST"]).lines().count() - 1
 }
