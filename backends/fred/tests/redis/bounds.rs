@@ -12,7 +12,7 @@ use larder::{CacheBackend, Condition, Error, ErrorKind, Result, SetItem};
 use larder_fred::{ConnectionManager, FredBackend};
 use testkit::RedisServer;
 
-use crate::support::{block_on, config, eventually, forever, on_every_runtime, starts_with};
+use crate::support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with};
 
 const LIMIT: usize = 10;
 
@@ -85,9 +85,10 @@ fn calls_that_are_dropped_count_as_in_flight_until_their_deadline() {
                 began.elapsed()
             );
             assert_eq!(away, 4_000 - LIMIT);
-            eventually("the places are free again", || {
-                !smol::block_on(backend.get("k")).is_err_and(|error| is_overloaded(&error))
-            });
+            eventually_async("the places are free again", async || {
+                !backend.get("k").await.is_err_and(|error| is_overloaded(&error))
+            })
+            .await;
         });
     }
 }
@@ -107,14 +108,15 @@ fn calls_that_are_dropped_do_not_flood_the_server_when_it_is_back() {
             }
         }
         // Behind all that was sent before.
-        eventually("a place is free again", || {
-            let answer = smol::block_on(backend.delete("k", Condition::Always));
+        eventually_async("a place is free again", async || {
+            let answer = backend.delete("k", Condition::Always).await;
             assert!(
                 answer.as_ref().is_err_and(is_overloaded) || answer.is_ok(),
                 "{answer:?}"
             );
             answer.is_ok()
-        });
+        })
+        .await;
         assert_eq!((runs(&server, "get"), runs(&server, "set")), (LIMIT / 2, LIMIT / 2));
     });
 }

@@ -11,7 +11,7 @@ use larder::{CacheBackend, ErrorKind, SetItem};
 use larder_fred::ConnectionManager;
 use testkit::RedisServer;
 
-use crate::support::{config, eventually, forever, on_every_runtime};
+use crate::support::{config, eventually_async, forever, on_every_runtime};
 
 const DEADLINE: Duration = Duration::from_millis(100);
 
@@ -34,7 +34,7 @@ fn a_server_that_stalls_is_a_timeout_at_the_deadline() {
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.message().contains("may or may not have been applied"), "{error}");
         soon(began);
-        eventually("the server answers again", || smol::block_on(backend.get("k")).is_ok());
+        eventually_async("the server answers again", async || backend.get("k").await.is_ok()).await;
     });
 }
 
@@ -57,14 +57,15 @@ fn calls_beyond_the_limit_are_turned_away_at_once() {
         assert_eq!(count(ErrorKind::Overloaded), 6, "{kinds:?}");
 
         // Places are given back by what ended, by what was turned away and by what was dropped.
-        eventually("the server answers again", || smol::block_on(manager.ping()).is_ok());
+        eventually_async("the server answers again", async || manager.ping().await.is_ok()).await;
         for _ in 0..20 {
             drop(futures::poll!(Box::pin(backend.get("k"))));
         }
-        eventually("what was dropped is answered", || {
-            let together = smol::block_on(join_all((0..4).map(|_| backend.get("k"))));
+        eventually_async("what was dropped is answered", async || {
+            let together = join_all((0..4).map(|_| backend.get("k"))).await;
             together.iter().all(Result::is_ok)
-        });
+        })
+        .await;
 
         // A batch above the limit could never run if it had to fit.
         let items = (0..10).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
@@ -105,7 +106,7 @@ fn a_server_that_restarts_is_found_again() {
             soon(began);
             server.restart();
             let up = Instant::now();
-            eventually("the server is found", || smol::block_on(manager.ping()).is_ok());
+            eventually_async("the server is found", async || manager.ping().await.is_ok()).await;
             soon(up);
         }
     });
@@ -126,7 +127,7 @@ fn a_write_of_an_outage_is_never_applied_afterwards() {
             assert!(late.unwrap_err().is_unavailable());
         }
         server.restart();
-        eventually("the server is found", || smol::block_on(manager.ping()).is_ok());
+        eventually_async("the server is found", async || manager.ping().await.is_ok()).await;
         backend.get("k").await.unwrap();
         assert_eq!(server.command::<i64>(&["DBSIZE"]), 0);
     });
@@ -155,7 +156,7 @@ fn a_write_given_up_as_the_connection_breaks_is_never_applied_afterwards() {
             assert!(backend.get("k").await.unwrap_err().is_unavailable());
         }
         server.restart();
-        eventually("the server is found", || smol::block_on(manager.ping()).is_ok());
+        eventually_async("the server is found", async || manager.ping().await.is_ok()).await;
         backend.get("k").await.unwrap();
         assert_eq!(server.command::<i64>(&["DBSIZE"]), 0);
     });

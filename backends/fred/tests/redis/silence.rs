@@ -16,7 +16,7 @@ use larder::CacheBackend;
 use larder_fred::{ConnectionManager, RedisConfig};
 use testkit::RedisServer;
 
-use crate::support::{clients, eventually, forever, on_every_runtime};
+use crate::support::{clients, eventually, eventually_async, forever, on_every_runtime};
 
 /// A relay whose first connections can be made to swallow everything, as a firewall does that forgot them.
 struct Relay {
@@ -96,14 +96,15 @@ async fn found_out(call: Call, deadline: Duration, patience: Duration) {
     let manager = ConnectionManager::from_config_strict(config).await.unwrap();
     // Twice, because the first replacement must leave the client as good as new.
     for _ in 0..2 {
-        eventually("the connection is used", || smol::block_on(manager.ping()).is_ok());
+        eventually_async("the connection is used", async || manager.ping().await.is_ok()).await;
         relay
             .silent
             .store(relay.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
         let began = Instant::now();
-        eventually(&format!("a new connection answers {call:?}"), || {
-            smol::block_on(call.succeeds_within(patience, &manager))
-        });
+        eventually_async(&format!("a new connection answers {call:?}"), async || {
+            call.succeeds_within(patience, &manager).await
+        })
+        .await;
         assert!(
             began.elapsed() < Duration::from_secs(4),
             "{call:?}: {:?}",

@@ -65,6 +65,16 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// [`eventually`] for what is asked by a future. Not a nested `block_on`: inside a task of tokio's that would never give
+/// the task a new budget, without which nothing of tokio's is ever ready.
+pub(crate) async fn eventually_async(what: &str, holds: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
+        smol::Timer::after(Duration::from_millis(10)).await;
+    }
+}
+
 /// How many clients the server has, the one that asks left out. One that asked just before may still be counted.
 pub(crate) fn clients(server: &RedisServer) -> usize {
     server.command::<String>(&["CLIENT", "LIST"]).lines().count() - 1
