@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     backend::{CacheBackend, Condition, Expiry, KeyTtl, Outcome, SetOptions},
-    envelope::{HEAD_LEN, Header, LONG_LEN, Parsed, SHORT_LEN, Times, parse, with_expires},
+    envelope::{HEAD_LEN, Header, LONG_LEN, Parsed, SHORT_LEN, Times, parse, with_life},
     error::{Error, Result},
     ttl::Ttl,
 };
@@ -110,8 +110,10 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
             Some(life) => (now + life, Expiry::After(life + beyond)),
             None => (Times::NEVER, Expiry::Never),
         };
-        let Some(rewritten) = with_expires(physical, entry.bytes(), expires) else {
-            return Ok(Change::Again);
+        let rewritten = match with_life(physical, entry.bytes(), now, expires) {
+            Ok(Some(rewritten)) => rewritten,
+            Ok(None) => return Ok(Change::Again),
+            Err(reason) => return self.undecodable(reason).map(|()| Change::Done(false)),
         };
         // The whole lease block has to be as it was read, or a take-over would be undone.
         let unchanged = Condition::IfStartsWith(entry.bytes().slice(..LONG_LEN));

@@ -285,19 +285,35 @@ pub(crate) fn with_lease(entry: &[u8], lease: Lease) -> Option<Bytes> {
     Some(Bytes::from(bytes))
 }
 
-/// The same entry with another end of its logical life, checked for `key`; `None` where it has no such life.
-pub(crate) fn with_expires(key: &str, entry: &[u8], expires: Duration) -> Option<Bytes> {
-    let Ok(Parsed::Value(header)) = parse(entry) else {
-        return None;
+/// The same entry with another logical life, checked before and after; `None` where it has no such life.
+///
+/// Its holder is another too, so that whoever means to rewrite the entry as it was finds that it is not.
+pub(crate) fn with_life(
+    key: &str,
+    entry: &[u8],
+    created: Duration,
+    expires: Duration,
+) -> Result<Option<Bytes>, Undecodable> {
+    let Parsed::Value(header) = parse(entry)? else {
+        return Ok(None);
     };
-    header.times?;
+    if checksum(key, header.covered(entry), &entry[header.len..]) != header.checksum {
+        return Err(Undecodable::Checksum);
+    }
+    if header.times.is_none() {
+        return Ok(None);
+    }
     let checksum_at = header.len - CHECKSUM;
+    let times_at = checksum_at - TIMES;
     let mut bytes = entry.to_vec();
-    // Behind `created`, and before the four bytes of `load`.
-    bytes[checksum_at - 12..checksum_at - 4].copy_from_slice(&millis(expires).to_le_bytes());
+    bytes[times_at..times_at + 8].copy_from_slice(&millis(created).to_le_bytes());
+    bytes[times_at + 8..times_at + 16].copy_from_slice(&millis(expires).to_le_bytes());
+    if header.lease.is_some() {
+        bytes[FIXED..FIXED + 8].copy_from_slice(&rand::random::<[u8; 8]>());
+    }
     let checksum = checksum(key, header.covered(&bytes), &bytes[header.len..]);
     bytes[checksum_at..header.len].copy_from_slice(&checksum.to_le_bytes());
-    Some(Bytes::from(bytes))
+    Ok(Some(Bytes::from(bytes)))
 }
 
 fn millis(span: Duration) -> u64 {

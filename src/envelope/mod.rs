@@ -7,7 +7,7 @@ mod undecodable;
 
 pub(crate) use header::{
     HEAD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, marker, parse,
-    with_expires, with_lease,
+    with_lease, with_life,
 };
 pub(crate) use open::{Opened, open};
 pub(crate) use seal::{Sealing, seal};

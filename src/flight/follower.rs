@@ -39,7 +39,7 @@ impl<'a> Follower<'a> {
 
     /// Takes the flight out of the table, so that this call and others like it can lead or share a newer one.
     pub(crate) fn give_up(self) {
-        self.flights.remove(&self.flight);
+        self.flights.displace(&self.flight);
     }
 }
 

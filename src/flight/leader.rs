@@ -64,8 +64,13 @@ impl<'a> Leader<'a> {
         self.flight.state.lock().voided
     }
 
-    /// Gives every follower the outcome. The flight stays in the table until the leader is dropped.
+    /// Gives every follower the outcome. One that landed a value stays in the table until
+    /// the leader is dropped.
     pub(crate) fn land(&mut self, landing: Landing) {
+        if !matches!(landing, Landing::Entry(_)) {
+            // The next call loads again, and does not wait for what the leader has still to clear away.
+            self.flights.remove(&self.flight);
+        }
         let wakers = {
             let mut state = self.flight.state.lock();
             state.phase = Phase::Landed(landing);

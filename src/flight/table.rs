@@ -178,6 +178,7 @@ impl Flights {
         Some(self.lead(&mut table, key))
     }
 
+    /// Leads a flight that takes the place of an older one in the table.
     fn lead<'a>(&'a self, table: &mut HashMap<Box<str>, Arc<Flight>>, key: &str) -> Leader<'a> {
         let flight = Arc::new(Flight {
             key: key.into(),
@@ -190,7 +191,9 @@ impl Flights {
                 waiting: Waiting::default(),
             }),
         });
-        table.insert(key.into(), Arc::clone(&flight));
+        if let Some(older) = table.insert(key.into(), Arc::clone(&flight)) {
+            older.leave();
+        }
         Leader::new(self, flight)
     }
 
@@ -222,6 +225,12 @@ impl Flights {
         }
     }
 
+    /// Takes this very flight out of the table although its load goes on.
+    pub(super) fn displace(&self, flight: &Arc<Flight>) {
+        self.remove(flight);
+        flight.leave();
+    }
+
     /// Leaves a fence that this process placed to whoever calls [`take_abandoned`](Self::take_abandoned).
     pub(super) fn abandon(&self, key: &str, placed: Option<Bytes>) {
         if let Some(placed) = placed {
@@ -237,6 +246,17 @@ impl Flights {
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().len()
+    }
+}
+
+impl Flight {
+    /// Out of the table, an invalidation does not find the flight any more. Its fence makes up for that; a load without
+    /// one must not be stored.
+    fn leave(&self) {
+        let mut state = self.state.lock();
+        if state.fence.is_none() {
+            state.voided = true;
+        }
     }
 }
 

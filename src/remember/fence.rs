@@ -53,6 +53,16 @@ where
         for _ in 0..ATTEMPTS {
             let condition = match &*seen {
                 Seen::Fresh(_) => return Ok(ready(seen)),
+                Seen::Due(_) | Seen::Stale(_) | Seen::Unwanted(_)
+                    if !has_looked_again
+                        && !self.plan.force_refresh
+                        && self.cache.flights().has_begun_since(self.ticket) =>
+                {
+                    // It may have been reloaded since it was read.
+                    *seen = self.look().await?;
+                    has_looked_again = true;
+                    continue;
+                }
                 Seen::Due(found) | Seen::Stale(found) => {
                     leader.fill_against(found.fence());
                     return Ok(Ready::Load);
@@ -66,6 +76,8 @@ where
                     leader.fill_against(fence.clone());
                     return Ok(Ready::Load);
                 }
+                // What is loaded now is to be stored, and not what that load answers.
+                Seen::Marker(fence) if self.plan.force_refresh => Condition::IfStartsWith(fence.clone()),
                 Seen::Marker(fence) if has_looked_again => {
                     leader.fill_against(fence.clone());
                     return Ok(Ready::Load);
@@ -90,8 +102,13 @@ where
                 }
                 Ok(_) => {
                     leader.settle();
+                    let was_nothing = matches!(seen, Seen::Nothing);
                     *seen = self.look().await?;
                     has_looked_again = true;
+                    if was_nothing && matches!(seen, Seen::Nothing) {
+                        // A key of another type reads as nothing and refuses a marker. It is left as it is.
+                        return Ok(Ready::Load);
+                    }
                 }
                 // It may have been applied all the same; this token is never filled against, only released.
                 Err(error) if self.plan.on_error == OnError::Raise => return Err(error.with_operation("remember")),
@@ -120,9 +137,21 @@ where
         }
     }
 
+    /// Removes the marker of a load that is not stored, and the old value where the load has shown that it is gone.
+    pub(super) async fn clear(&self, leader: &Leader<'_>, is_gone: bool) {
+        if let (true, None, Some(fence)) = (is_gone, leader.placed(), leader.fence()) {
+            // What can not be removed now dies at the end of its life.
+            let _ = self
+                .backend()
+                .delete(self.physical, Condition::IfStartsWith(fence))
+                .await;
+        }
+        self.release(leader).await;
+    }
+
     /// Notes in the entry itself that its refresh has failed, so that nobody tries again before the throttle is over.
-    pub(super) async fn throttle<T>(&self, seen: &Seen<T>) {
-        let (Seen::Due(found) | Seen::Stale(found)) = seen else {
+    pub(super) async fn throttle(&self, refreshed: Option<Bytes>) {
+        let Some(entry) = refreshed else {
             return;
         };
         let lease = Lease {
@@ -130,10 +159,10 @@ where
             until: self.cache.now() + self.plan.throttle,
             length: self.plan.throttle,
         };
-        let Some(paused) = with_lease(&found.bytes, lease) else {
+        let Some(paused) = with_lease(&entry, lease) else {
             return;
         };
-        let unchanged = Condition::IfStartsWith(found.bytes.slice(..LONG_LEN));
+        let unchanged = Condition::IfStartsWith(entry.slice(..LONG_LEN));
         let options = SetOptions::new(Expiry::Keep).with_condition(unchanged);
         // Without the note the next call tries again, which is no worse than no throttle.
         let _ = self.backend().set(self.physical, paused, options).await;

@@ -79,7 +79,7 @@ where
             }
         };
         self.release(&leader).await;
-        self.throttle(&seen).await;
+        self.throttle(seen.refreshed()).await;
         self.or_stale(&mut seen, failure)
     }
 
@@ -171,6 +171,10 @@ where
             return Ok(());
         };
         let own = sealed.bytes.slice(..SHORT_LEN);
+        if !self.plan.is_fenced {
+            // Where it is never known whether this was stored, it is removed again: nothing would void it any more.
+            leader.attempt(own.clone());
+        }
         let outcome = self.backend().set(self.physical, sealed.bytes, options).await?;
         self.settle(leader, outcome, own).await;
         Ok(())
@@ -189,7 +193,7 @@ where
     }
 
     /// Loads for this call alone: what another call's load answered is of no use to it.
-    pub(super) async fn load_alone<T, E, F>(&self, loader: F) -> Result<Remembered<T>, LoadError<E>>
+    pub(super) async fn load_alone<T, E, F>(&self, mut seen: Seen<T>, loader: F) -> Result<Remembered<T>, LoadError<E>>
     where
         F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
@@ -199,8 +203,8 @@ where
                 Some(Err(error)) => Err(LoadError::Cache(Error::with_operation(error, "remember"))),
                 _ => Ok(Remembered::new(loaded.value, Source::Loaded)),
             },
-            Ok(Err(error)) => Err(LoadError::Loader(Arc::new(error))),
-            Err(_) => Err(LoadError::Panicked),
+            Ok(Err(error)) => self.or_stale(&mut seen, LoadError::Loader(Arc::new(error))),
+            Err(_) => self.or_stale(&mut seen, LoadError::Panicked),
         }
     }
 }

@@ -74,6 +74,14 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The entry that a load of this call reloads.
+    pub(super) fn refreshed(&self) -> Option<Bytes> {
+        match self {
+            Self::Due(found) | Self::Stale(found) => Some(found.bytes.clone()),
+            _ => None,
+        }
+    }
+
     /// The answer that this is without a load, where it is one.
     pub(super) fn answer(self, plan: &Plan, now: Duration) -> ControlFlow<Remembered<T>, Self> {
         match self {
@@ -88,8 +96,11 @@ impl<T> Seen<T> {
     /// The answer that this is when the load has failed, where it is one.
     pub(super) fn fall_back(self, plan: &Plan, now: Duration, why: StaleReason) -> ControlFlow<Remembered<T>, Self> {
         match self {
-            Self::Fresh(found) | Self::Due(found) => ControlFlow::Break(Remembered::new(found.value, Source::Hit)),
-            Self::Stale(found) => {
+            Self::Fresh(found) | Self::Due(found) if found.header.fresh_for(now) != Some(Duration::ZERO) => {
+                ControlFlow::Break(Remembered::new(found.value, Source::Hit))
+            }
+            // It may have been fresh when the load began.
+            Self::Fresh(found) | Self::Due(found) | Self::Stale(found) => {
                 let age = found.age(now);
                 match plan.stale_if_error {
                     Some(window) if age < window => {

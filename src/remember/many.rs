@@ -6,7 +6,13 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{batch::Batch, error::LoadError, loaded::Remembered, one::Call, options::LoadOptions};
+use super::{
+    batch::Batch,
+    error::LoadError,
+    loaded::{Loaded, Remembered},
+    one::Call,
+    options::LoadOptions,
+};
 use crate::{
     backend::CacheBackend,
     cache::Cache,
@@ -35,7 +41,8 @@ where
     ///   key holds for each: shared loads, fenced fills, no value lost to an outage.
     /// - Ids that the loader does not return have no value and are left out of the answer. Where the options have a
     ///   `negative_ttl` (set it with [`load_options`](crate::CacheBuilder::load_options)), their absence is cached.
-    /// - `loader` is called a second time only where a load that this call waited for went away.
+    /// - `loader` is called again only where a load that this call waited for did not serve it: it went away, took longer
+    ///   than `wait`, failed with another type of error, or answered another type of value.
     ///
     /// # Errors
     ///
@@ -76,7 +83,7 @@ where
         ids: impl IntoIterator<Item = K>,
         key_of: impl Fn(&K) -> String,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
-        loader: F,
+        mut loader: F,
     ) -> Result<HashMap<K, T>, LoadError<E>>
     where
         K: Clone + Eq + Hash,
@@ -86,6 +93,10 @@ where
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
+        let loader = |missing| {
+            let load = loader(missing);
+            async { Ok(load.await?.into_iter().map(|(id, value)| (id, Loaded::value(value)))) }
+        };
         let answers = self
             .remember_many_with(ids, key_of, ttl, &LoadOptions::new(), loader)
             .await?;
@@ -98,7 +109,8 @@ where
         Ok(values)
     }
 
-    /// [`remember_many`](Self::remember_many) with options, and an outcome for each id.
+    /// [`remember_many`](Self::remember_many) with options, for a loader that answers a [`Loaded`] for each id, and an
+    /// outcome for each.
     ///
     /// An id given twice is answered once. Two ids with one key are loaded as the first of them.
     ///
@@ -117,7 +129,7 @@ where
         K: Clone + Eq + Hash,
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        M: IntoIterator<Item = (K, T)>,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {

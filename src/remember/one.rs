@@ -288,7 +288,7 @@ where
                 },
                 Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
                     Some(answer) => return answer,
-                    None => return self.load_alone(loader).await,
+                    None => return self.load_alone(seen, loader).await,
                 },
                 // Its leader is too slow, or was forgotten by whoever should poll it.
                 None => {}

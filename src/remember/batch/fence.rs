@@ -41,11 +41,27 @@ where
         let mut refused = Vec::new();
         let mut sent = Vec::new();
         let mut items = Vec::new();
+        let has_begun = self.cache.flights().has_begun_since(self.calls[0].ticket);
         for led in led {
+            if led.leader.fence().is_some() {
+                // Taken over, with the fence of the leader that is gone.
+                ready.push(led);
+                continue;
+            }
             let call = &self.calls[led.at];
             let condition = match &led.seen {
                 Seen::Nothing => Condition::IfAbsent,
                 Seen::Undecodable(bytes) => instead_of(bytes),
+                Seen::Marker(fence) if self.plan.force_refresh => Condition::IfStartsWith(fence.clone()),
+                Seen::Marker(_) => {
+                    refused.push(led);
+                    continue;
+                }
+                Seen::Due(_) | Seen::Stale(_) | Seen::Unwanted(_) if has_begun && !self.plan.force_refresh => {
+                    // It may have been reloaded since it was read.
+                    refused.push(led);
+                    continue;
+                }
                 Seen::Due(found) | Seen::Stale(found) => {
                     led.leader.fill_against(found.fence());
                     ready.push(led);
@@ -56,20 +72,11 @@ where
                     ready.push(led);
                     continue;
                 }
-                Seen::Marker(_) if led.leader.fence().is_none() => {
-                    refused.push(led);
-                    continue;
-                }
-                _ => {
+                Seen::Fresh(_) | Seen::Away => {
                     ready.push(led);
                     continue;
                 }
             };
-            if led.leader.fence().is_some() {
-                // Taken over, with the fence of the leader that is gone.
-                ready.push(led);
-                continue;
-            }
             let (marker, options) = call.marker(condition);
             led.leader.attempt(marker.slice(..LONG_LEN));
             items.push(SetItem::new(call.physical, marker.clone(), options));
@@ -110,7 +117,11 @@ where
                             answers.push((at, Ok(Remembered::new(found.value, Source::Hit))));
                             continue;
                         }
-                        Seen::Due(found) | Seen::Stale(found) => {
+                        Seen::Due(found) => {
+                            led.leader.fill_against(found.fence());
+                            led.seen = Seen::Due(found);
+                        }
+                        Seen::Stale(found) => {
                             led.leader.fill_against(found.fence());
                             led.seen = Seen::Stale(found);
                         }

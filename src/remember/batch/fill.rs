@@ -7,9 +7,10 @@ use super::{
     super::{
         error::LoadError,
         loaded::{Loaded, Remembered, Source},
+        look::Seen,
         options::OnError,
     },
-    Answer, Batch, Led, short_answer,
+    Answer, Batch, Led, collected, short_answer,
 };
 use crate::{
     backend::{CacheBackend, SetItem},
@@ -27,19 +28,17 @@ where
     C: Compressor + 'static,
 {
     /// Shares and fills what was loaded, and what was found not to be there.
-    pub(super) async fn finish<K, T, E, M>(
+    pub(super) async fn finish<K, T, E>(
         &self,
         ids: &[K],
         led: Vec<Led<'_, T>>,
-        found: M,
+        mut found: HashMap<K, Loaded<T>>,
         took: Duration,
     ) -> Vec<(usize, Answer<T, E>)>
     where
         K: Eq + Hash,
         T: Serialize,
-        M: IntoIterator<Item = (K, T)>,
     {
-        let mut found: HashMap<K, T> = found.into_iter().collect();
         let mut answers = Vec::with_capacity(led.len());
         let mut items = Vec::new();
         let mut filled = Vec::new();
@@ -47,10 +46,11 @@ where
         for mut led in led {
             let call = &self.calls[led.at];
             let loaded = match found.remove(&ids[led.at]) {
-                Some(value) => Loaded::value(value),
+                Some(loaded) => loaded,
                 None if self.plan.negative_ttl.is_some() => Loaded::absent(),
                 None => Loaded::absent().do_not_store(),
             };
+            let is_gone = loaded.value.is_none() && !loaded.is_stored;
             match call.seal(&loaded, took) {
                 Ok(sealed) => {
                     led.leader.land(Landing::Entry(sealed.bytes.clone()));
@@ -62,6 +62,9 @@ where
                     match options {
                         Some(options) => {
                             let fence = sealed.bytes.slice(..SHORT_LEN);
+                            if !self.plan.is_fenced {
+                                led.leader.attempt(fence.clone());
+                            }
                             items.push(SetItem::new(call.physical, sealed.bytes, options));
                             filled.push((led.at, led.leader, loaded.value, fence));
                             continue;
@@ -74,7 +77,7 @@ where
                     answers.push((led.at, self.or_raise(loaded.value, error)));
                 }
             }
-            released.push(led);
+            released.push((led, is_gone));
         }
         if !items.is_empty() {
             let mut outcomes = self.cache.backend().set_many(items).await.into_iter();
@@ -89,7 +92,12 @@ where
                 answers.push((at, answer));
             }
         }
-        join_all(released.iter().map(|led| self.calls[led.at].release(&led.leader))).await;
+        join_all(
+            released
+                .iter()
+                .map(|(led, is_gone)| self.calls[led.at].clear(&led.leader, *is_gone)),
+        )
+        .await;
         answers
     }
 
@@ -105,32 +113,37 @@ where
     pub(super) async fn load_alone<K, T, E, M, F, Fut>(
         &self,
         ids: &[K],
-        places: Vec<usize>,
+        mut alone: Vec<(usize, Seen<T>)>,
         loader: &mut F,
     ) -> Vec<(usize, Answer<T, E>)>
     where
         K: Clone + Eq + Hash,
-        M: IntoIterator<Item = (K, T)>,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
-        if places.is_empty() {
+        if alone.is_empty() {
             return Vec::new();
         }
-        let missing: Vec<K> = places.iter().map(|&at| ids[at].clone()).collect();
+        let missing: Vec<K> = alone.iter().map(|&(at, _)| ids[at].clone()).collect();
         self.cache.count_load();
-        let outcome = Loading::new([], async { loader(missing).await }).await;
+        let outcome = Loading::new([], async { collected(loader(missing).await) }).await;
         let failure = match outcome {
-            Some(Ok(found)) => {
-                let mut found: HashMap<K, T> = found.into_iter().collect();
-                return places
+            Some(Ok(mut found)) => {
+                return alone
                     .into_iter()
-                    .map(|at| (at, Ok(Remembered::new(found.remove(&ids[at]), Source::Loaded))))
+                    .map(|(at, _)| {
+                        let value = found.remove(&ids[at]).and_then(|loaded| loaded.value);
+                        (at, Ok(Remembered::new(value, Source::Loaded)))
+                    })
                     .collect();
             }
             Some(Err(error)) => LoadError::Loader(Arc::new(error)),
             None => LoadError::Panicked,
         };
-        places.into_iter().map(|at| (at, Err(failure.clone()))).collect()
+        alone
+            .iter_mut()
+            .map(|(at, seen)| (*at, self.calls[*at].or_stale(seen, failure.clone())))
+            .collect()
     }
 }

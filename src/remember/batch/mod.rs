@@ -1,11 +1,20 @@
-use std::{future::Future, hash::Hash, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    hash::Hash,
+    ops::ControlFlow,
+    sync::Arc,
+};
 
-use futures::future::join_all;
+use futures::{
+    future::join_all,
+    stream::{FuturesUnordered, StreamExt},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     error::LoadError,
-    loaded::{Remembered, Source},
+    loaded::{Loaded, Remembered, Source},
     look::Seen,
     one::Call,
     options::Plan,
@@ -55,7 +64,7 @@ where
         K: Clone + Eq + Hash,
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        M: IntoIterator<Item = (K, T)>,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
@@ -66,11 +75,12 @@ where
         let all: Vec<usize> = (0..self.calls.len()).collect();
         let mut open = Vec::new();
         self.answer_or_open(&all, &mut answers, &mut open).await?;
-        let mut alone = Vec::new();
+        let mut alone: Vec<(usize, Seen<T>)> = Vec::new();
         let mut taken_over = Vec::new();
         while !open.is_empty() || !taken_over.is_empty() {
             let mut led: Vec<Led<'_, T>> = std::mem::take(&mut taken_over);
-            let mut followed: Vec<(usize, Seen<T>, Follower<'_>)> = Vec::new();
+            let mut followed: Vec<(usize, Follower<'_>)> = Vec::new();
+            let mut waiting: BTreeMap<usize, Seen<T>> = BTreeMap::new();
             for (at, seen) in open.drain(..) {
                 let call = &self.calls[at];
                 if let Seen::Due(found) = seen {
@@ -88,29 +98,41 @@ where
                     Boarding::Reentrant => answers[at] = Some(Err(LoadError::Reentrant)),
                     Boarding::Leader(leader) => led.push(Led { at, leader, seen }),
                     // Another id of this batch has the same key, and would be waited for before it is loaded.
-                    Boarding::Follower(follower) => followed.push((at, seen, follower)),
+                    Boarding::Follower(follower) => {
+                        followed.push((at, follower));
+                        waiting.insert(at, seen);
+                    }
                 }
             }
             // Its own loads first: two batches that lead each other's keys would otherwise wait for each other.
             for (at, answer) in self.lead(ids, led, loader).await {
                 answers[at] = Some(answer);
             }
-            let waits = followed.into_iter().map(async |(at, seen, follower)| {
-                let arrival = self.calls[at].follow(follower).await;
-                (at, seen, arrival)
-            });
+            let mut waits: FuturesUnordered<_> = followed
+                .into_iter()
+                .map(async |(at, follower)| (at, self.calls[at].follow(follower).await))
+                .collect();
             let mut found = Vec::new();
-            for (at, mut seen, arrival) in join_all(waits).await {
+            while let Some((at, arrival)) = waits.next().await {
+                let Some(mut seen) = waiting.remove(&at) else {
+                    continue;
+                };
                 match arrival {
                     Some(Arrival::Landed(Landing::Found)) => found.push(at),
                     Some(Arrival::Landed(landing)) => match self.calls[at].landed(landing, &mut seen) {
                         Some(answer) => answers[at] = Some(answer),
-                        None => alone.push(at),
+                        None => alone.push((at, seen)),
                     },
-                    Some(Arrival::TakeOver(leader)) => taken_over.push(Led { at, leader, seen }),
+                    Some(Arrival::TakeOver(leader)) => {
+                        // Others wait for this load, and one of them may be what this batch waits for.
+                        taken_over.push(Led { at, leader, seen });
+                        break;
+                    }
                     None => open.push((at, seen)),
                 }
             }
+            drop(waits);
+            open.extend(waiting);
             self.answer_or_open(&found, &mut answers, &mut open).await?;
         }
         for (at, answer) in self.load_alone(ids, alone, loader).await {
@@ -164,7 +186,7 @@ where
         K: Clone + Eq + Hash,
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        M: IntoIterator<Item = (K, T)>,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
@@ -180,7 +202,7 @@ where
         let clock = &self.cache.settings().clock;
         let began = clock.monotonic();
         let leaders = led.iter().map(|led| &led.leader);
-        let outcome = Loading::new(leaders, async { loader(missing).await }).await;
+        let outcome = Loading::new(leaders, async { collected(loader(missing).await) }).await;
         let took = clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
@@ -200,12 +222,21 @@ where
         let cleared = led.into_iter().map(async |mut led| {
             let call = &self.calls[led.at];
             call.release(&led.leader).await;
-            call.throttle(&led.seen).await;
+            call.throttle(led.seen.refreshed()).await;
             (led.at, call.or_stale(&mut led.seen, failure.clone()))
         });
         answers.extend(join_all(cleared).await);
         answers
     }
+}
+
+/// What a loader answered, taken out of its iterator while a panic of that is still the load's.
+fn collected<K, T, E, M>(answer: Result<M, E>) -> Result<HashMap<K, Loaded<T>>, E>
+where
+    K: Eq + Hash,
+    M: IntoIterator<Item = (K, Loaded<T>)>,
+{
+    answer.map(|found| found.into_iter().collect())
 }
 
 /// A backend that breaks the contract must not shift one key's answer to another.

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
-use larder::{Cache, CacheBackend, ErrorKind, LoadError, LoadOptions, Source};
+use larder::{Cache, CacheBackend, ErrorKind, LoadError, LoadOptions, Loaded, Source};
 use larder_memory::Operation;
 
 use super::support::{Database, Gate, Tasks, remember};
@@ -27,7 +27,7 @@ async fn many<B: CacheBackend + 'static>(
         Ok(missing
             .into_iter()
             .filter(|id| *id < 900)
-            .map(|id| (id, id * 10))
+            .map(|id| (id, Loaded::value(id * 10)))
             .collect::<HashMap<_, _>>())
     };
     let answers = cache

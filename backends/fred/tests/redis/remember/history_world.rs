@@ -180,7 +180,11 @@ impl World {
         let floors = self.floors(&keys).await;
         let load = |missing: Vec<&'static str>| async move {
             let loaded = self.load(&missing).await;
-            if fails { Err("on purpose") } else { Ok(loaded) }
+            if fails {
+                Err("on purpose")
+            } else {
+                Ok(loaded.into_iter().map(|(key, value)| (key, Loaded::value(value))))
+            }
         };
         let key_of = |key: &&'static str| (*key).to_owned();
         let call = self.0.cache.remember_many_with(keys, key_of, "50ms", &options, load);
