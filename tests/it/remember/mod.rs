@@ -3,9 +3,11 @@
 mod batch;
 mod cancel;
 mod fences;
+mod handover;
 mod hits;
 mod outage;
 mod refresh;
 mod share;
 mod stale;
 mod support;
+mod truth;
