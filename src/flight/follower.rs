@@ -2,13 +2,17 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
+
+use futures::{FutureExt, future::Shared};
 
 use super::{
     leader::{Leader, hand_over},
     sync::Arc,
     table::{Flight, Flights, Landing, Phase},
 };
+use crate::clock::{Clock, Sleep};
 
 /// A call that waits for a flight another one leads. Resolves to its landing, or to the lead of it.
 #[derive(Debug)]
@@ -34,6 +38,20 @@ impl<'a> Follower<'a> {
             flight,
             number,
             has_left: false,
+        }
+    }
+
+    /// Ends when this call has waited for `wait`, or a little sooner: those that wait as long share the timer of the
+    /// first, because a timer for each of ten thousand costs more than the rest of their wait.
+    pub(crate) fn bound(&self, wait: Duration, clock: &dyn Clock) -> Shared<Sleep> {
+        let mut state = self.flight.state.lock();
+        match &state.bound {
+            Some((shared, bound)) if *shared == wait && bound.peek().is_none() => bound.clone(),
+            _ => {
+                let bound = clock.sleep(wait).shared();
+                state.bound = Some((wait, bound.clone()));
+                bound
+            }
         }
     }
 

@@ -4,9 +4,11 @@ use std::{
     fmt,
     sync::Arc as StdArc,
     task::Waker,
+    time::Duration,
 };
 
 use bytes::Bytes;
+use futures::future::Shared;
 
 use super::{
     follower::Follower,
@@ -14,7 +16,7 @@ use super::{
     loading,
     sync::{Arc, AtomicU64, Mutex, Ordering},
 };
-use crate::error::Error;
+use crate::{clock::Sleep, error::Error};
 
 /// Every flight under way in one cache, by physical key.
 #[derive(Default)]
@@ -73,7 +75,6 @@ pub(crate) struct Flight {
     pub(super) state: Mutex<State>,
 }
 
-#[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
     /// The number of the load under way; `None` while none has begun.
@@ -85,6 +86,8 @@ pub(super) struct State {
     /// Set by an invalidation in this process: what is loaded must not be stored.
     pub(super) voided: bool,
     pub(super) waiting: Waiting,
+    /// How long the followers wait, and the one timer of all that wait as long as the first of them.
+    pub(super) bound: Option<(Duration, Shared<Sleep>)>,
 }
 
 #[derive(Debug)]
@@ -189,6 +192,7 @@ impl Flights {
                 placed: None,
                 voided: false,
                 waiting: Waiting::default(),
+                bound: None,
             }),
         });
         if let Some(older) = table.insert(key.into(), Arc::clone(&flight)) {
@@ -246,6 +250,16 @@ impl Flights {
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().len()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("phase", &self.phase)
+            .field("load", &self.load)
+            .field("voided", &self.voided)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     backend::CacheBackend,
     cache::Cache,
-    clock::Clock,
     compressor::Compressor,
     envelope::Opened,
     error::{Error, Result},
@@ -185,7 +184,7 @@ impl<B, S, C> Call<'_, B, S, C> {
 
     /// Waits for another call's flight, for as long as the options allow.
     pub(super) async fn follow<'f>(&self, follower: Follower<'f>) -> Option<Arrival<'f>> {
-        let bound = self.cache.settings().clock.sleep(self.plan.wait);
+        let bound = follower.bound(self.plan.wait, &*self.cache.settings().clock);
         match select(follower, bound).await {
             Either::Left((arrival, _)) => Some(arrival),
             Either::Right(((), follower)) => {

@@ -116,6 +116,8 @@ impl LoadOptions {
     }
 
     /// How long a call waits for another call's load before it loads itself. Default: 30 s.
+    ///
+    /// Those that wait for one load share a timer, so nobody waits longer than the first of them.
     pub fn wait(mut self, bound: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
         self.wait = self.span("wait", bound).or(self.wait);
         self
