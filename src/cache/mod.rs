@@ -92,7 +92,7 @@ struct Core<B, S, C> {
     voided_fills: AtomicU64,
 }
 
-/// Counts since the cache was built, over all its clones and scopes.
+/// Counts since the cache was built and how it stands now, over all its clones and scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CacheStats {
@@ -103,6 +103,10 @@ pub struct CacheStats {
     pub loads: u64,
     /// Loaded values that were not stored, because the key was invalidated or written while they were loaded.
     pub voided_fills: u64,
+    /// Keys that are being loaded now.
+    pub loading: usize,
+    /// Calls that wait now for another call's load.
+    pub waiting: usize,
 }
 
 impl<B> Cache<B> {
@@ -174,7 +178,7 @@ impl<B, S, C> Cache<B, S, C> {
         &self.inner.core.backend
     }
 
-    /// Counts since the cache was built.
+    /// Counts since the cache was built, and how many loads and waiting calls there are now.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         let core = &self.inner.core;
@@ -182,6 +186,8 @@ impl<B, S, C> Cache<B, S, C> {
             undecodable: core.undecodable.load(Ordering::Relaxed),
             loads: core.loads.load(Ordering::Relaxed),
             voided_fills: core.voided_fills.load(Ordering::Relaxed),
+            loading: core.flights.len(),
+            waiting: core.flights.waiting(),
         }
     }
 

@@ -129,6 +129,10 @@ impl Waiting {
         self.wakers.is_empty()
     }
 
+    fn len(&self) -> usize {
+        self.wakers.len()
+    }
+
     /// The waker of the follower that has waited longest; one that was never polled looks by itself when it is.
     pub(super) fn first(&self) -> Option<Waker> {
         self.wakers.values().find_map(Clone::clone)
@@ -250,6 +254,12 @@ impl Flights {
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().len()
+    }
+
+    /// How many calls wait for the flights under way.
+    pub(crate) fn waiting(&self) -> usize {
+        let table = self.table.lock();
+        table.values().map(|flight| flight.state.lock().waiting.len()).sum()
     }
 }
 
