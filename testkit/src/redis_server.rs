@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use crate::process::{Process, free_port};
 
 const PROGRAM: &str = "redis-server";
-const INSTALL: &str = "apt-get install redis-server";
-const START_LIMIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(5);
+pub(crate) const INSTALL: &str = "apt-get install redis-server";
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 const ATTEMPTS: usize = 5;
 
 /// Shortens the life of every key; a key whose life ends by that is removed.
@@ -180,6 +180,37 @@ impl RedisServer {
         }
     }
 
+    /// Stops the process where it stands (SIGSTOP): connections stay open and nothing is answered.
+    ///
+    /// # Panics
+    ///
+    /// Where the server is stopped.
+    pub fn freeze(&self) {
+        self.process.as_ref().expect("the server runs").freeze();
+    }
+
+    /// Lets a [frozen](Self::freeze) server go on (SIGCONT).
+    ///
+    /// # Panics
+    ///
+    /// Where the server is stopped.
+    pub fn thaw(&self) {
+        self.process.as_ref().expect("the server runs").thaw();
+    }
+
+    /// Tells whether the process runs, frozen or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Tells whether the server takes itself for a primary; one that does not answer is none.
+    #[must_use]
+    pub fn is_primary(&self) -> bool {
+        let info = self.try_command::<String>(&["INFO", "replication"]);
+        info.is_ok_and(|info| info.contains("role:master"))
+    }
+
     /// Lets `span` pass for every key, so that no test has to sleep: each life is shortened by it, and a key whose
     /// life ends is removed.
     ///
@@ -234,8 +265,7 @@ impl RedisServer {
             .map(|&arg| arg.to_owned())
             .chain(self.args.iter().cloned())
             .collect();
-        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| PROGRAM.to_owned());
-        let mut process = Process::start(&program, &args, dir.path(), &log, INSTALL);
+        let mut process = Process::start(&program(), &args, dir.path(), &log, INSTALL);
 
         let began = Instant::now();
         while began.elapsed() < START_LIMIT {
@@ -243,21 +273,13 @@ impl RedisServer {
                 return Err(process.log_tail(20));
             }
             // A stranger's server on the same port would answer too; ours has the id that was started.
-            if self.answering_pid() == Some(process.id()) {
+            if answering_pid(self.connection()) == Some(process.id()) {
                 self.process = Some(process);
                 return Ok(());
             }
             thread::sleep(POLL);
         }
         Err(process.log_tail(20))
-    }
-
-    fn answering_pid(&self) -> Option<u32> {
-        let mut connection = self.connection().ok()?;
-        redis::cmd("PING").exec(&mut connection).ok()?;
-        let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
-        let line = info.lines().find_map(|line| line.strip_prefix("process_id:"))?;
-        line.trim().parse().ok()
     }
 }
 
@@ -278,6 +300,20 @@ impl Drop for RedisServer {
             );
         }
     }
+}
+
+/// The id of the process at the other end, where it answers.
+pub(crate) fn answering_pid(connection: RedisResult<Connection>) -> Option<u32> {
+    let mut connection = connection.ok()?;
+    redis::cmd("PING").exec(&mut connection).ok()?;
+    let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("process_id:"))?;
+    line.trim().parse().ok()
+}
+
+/// The program that tests start.
+pub(crate) fn program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| PROGRAM.to_owned())
 }
 
 #[cfg(test)]
