@@ -65,6 +65,8 @@ struct Control {
     to_client: Option<Fault>,
     /// Counts the changes: a cut begins to count at its own.
     change: u64,
+    /// Counts the times the door was closed: one that is opened again at once has reset everyone all the same.
+    closings: u64,
 }
 
 impl Control {
@@ -116,6 +118,7 @@ impl FaultProxy {
             to_server: None,
             to_client: None,
             change: 0,
+            closings: 0,
         });
         let accepted = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -177,7 +180,10 @@ impl FaultProxy {
 
     /// Resets every connection and refuses new ones.
     pub fn refuse(&self) {
-        self.change(|control| control.door = Door::Closed);
+        self.change(|control| {
+            control.door = Door::Closed;
+            control.closings += 1;
+        });
     }
 
     /// Accepts new connections and never says a word on them; open ones are left alone.
@@ -227,7 +233,7 @@ struct Relay {
 impl Relay {
     /// Until the sender of the control is gone; dropping the runtime ends the connections then.
     async fn run(mut self, listener: TcpListener) {
-        let mut door = Door::Open;
+        let (mut door, mut closings) = (Door::Open, 0);
         let mut listener = Some(listener);
         let mut held = None;
         loop {
@@ -237,7 +243,7 @@ impl Relay {
                         return;
                     }
                     let now = *self.control.borrow_and_update();
-                    door = now.door;
+                    (door, closings) = (now.door, now.closings);
                     if door == Door::Closed {
                         listener = None;
                         // Bound and not listening, it refuses and keeps the port from others.
@@ -249,13 +255,13 @@ impl Relay {
                 }
                 near = accept(listener.as_ref()) => {
                     self.accepted.fetch_add(1, Ordering::SeqCst);
-                    self.serve(near, door);
+                    self.serve(near, door, closings);
                 }
             }
         }
     }
 
-    fn serve(&self, near: TcpStream, door: Door) {
+    fn serve(&self, near: TcpStream, door: Door, closings: u64) {
         let (target, control) = (self.target, self.control.clone());
         tokio::spawn(async move {
             let relayed = async {
@@ -271,7 +277,7 @@ impl Relay {
             let mut closing = control.clone();
             tokio::select! {
                 () = relayed => {}
-                _ = closing.wait_for(|control| control.door == Door::Closed) => {
+                _ = closing.wait_for(|control| control.closings != closings) => {
                     let _ = near.set_zero_linger();
                 }
             }

@@ -12,6 +12,6 @@ mod tls;
 
 pub use cluster::RedisCluster;
 pub use fault_proxy::{Direction, Fault, FaultProxy};
-pub use redis_server::RedisServer;
+pub use redis_server::{RedisServer, Session};
 pub use sentinel::RedisSentinel;
 pub use tls::{Authority, Identity, TlsServer};

@@ -1,5 +1,8 @@
 use std::{
+    fmt,
     path::PathBuf,
+    process::Command,
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -85,6 +88,18 @@ impl RedisServer {
         panic!("{PROGRAM} did not start in {ATTEMPTS} attempts; the end of its log:\n{last}");
     }
 
+    /// [`start`](Self::start) of one that takes DEBUG commands, such as DEBUG SLEEP.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_debuggable() -> Self {
+        // Before Redis 7 every server takes them, and none knows the setting.
+        let old = program_version().is_some_and(|major| major < 7);
+        Self::start_with(if old { &[] } else { &["--enable-debug-command", "yes"] })
+    }
+
     /// A port on which no server listens, to start one on later by [`start_on`](Self::start_on).
     ///
     /// # Panics
@@ -158,6 +173,19 @@ impl RedisServer {
             command.arg(arg);
         }
         command.query(&mut self.connection()?)
+    }
+
+    /// A connection that stays, for what has to be said after the password was changed.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not answer.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let connection = self
+            .connection()
+            .unwrap_or_else(|error| panic!("port {}: {error}", self.port));
+        Session(Mutex::new(connection))
     }
 
     /// Kills the process, as a crash does: what it held is gone.
@@ -283,6 +311,32 @@ impl RedisServer {
     }
 }
 
+/// A connection to a [`RedisServer`].
+pub struct Session(Mutex<Connection>);
+
+impl Session {
+    /// Sends one command and forgets what it answers.
+    ///
+    /// # Panics
+    ///
+    /// Where that is an error.
+    pub fn command(&self, args: &[&str]) {
+        let mut connection = self.0.lock().expect("nobody panics under this lock");
+        let mut command = redis::Cmd::new();
+        for arg in args {
+            command.arg(arg);
+        }
+        let answer: RedisResult<redis::Value> = command.query(&mut connection);
+        answer.unwrap_or_else(|error| panic!("{args:?}: {error}"));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if !thread::panicking() {
@@ -309,6 +363,13 @@ pub(crate) fn answering_pid(connection: RedisResult<Connection>) -> Option<u32> 
     let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("process_id:"))?;
     line.trim().parse().ok()
+}
+
+/// The major version of the program that tests start; none where it does not tell it as Redis does.
+fn program_version() -> Option<u32> {
+    let output = Command::new(program()).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_once(" v=")?.1.split('.').next()?.parse().ok()
 }
 
 /// The program that tests start.

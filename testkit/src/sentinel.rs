@@ -1,4 +1,5 @@
 use std::{
+    fmt::Write as _,
     fs, thread,
     time::{Duration, Instant},
 };
@@ -79,7 +80,7 @@ impl RedisSentinel {
             self.sentinels[0].port
         );
         for sentinel in &self.sentinels[1..] {
-            url += &format!("&node=127.0.0.1:{}", sentinel.port);
+            write!(url, "&node=127.0.0.1:{}", sentinel.port).expect("a string takes all that is written");
         }
         url
     }

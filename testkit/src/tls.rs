@@ -1,6 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    SanType,
+};
 use tempfile::TempDir;
 
 use crate::RedisServer;
@@ -31,7 +34,7 @@ impl Authority {
     /// Where the machine gives out no random numbers.
     #[must_use]
     pub fn new() -> Self {
-        let mut params = CertificateParams::default();
+        let mut params = named("an authority of larder's tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
@@ -55,7 +58,7 @@ impl Authority {
     /// As [`new`](Self::new).
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let mut params = CertificateParams::default();
+        let mut params = named("a client of larder's tests");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
@@ -64,6 +67,14 @@ impl Authority {
             key: key.serialize_der(),
         }
     }
+}
+
+/// Names of their own: OpenSSL takes a certificate whose issuer has its name for one that signed itself.
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }
 
 impl Default for Authority {
@@ -112,7 +123,7 @@ impl TlsServer {
     }
 
     fn launch(authority: &Authority, name: SanType, auth_clients: &str) -> Self {
-        let mut params = CertificateParams::default();
+        let mut params = named("a server of larder's tests");
         params.subject_alt_names = vec![name];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");

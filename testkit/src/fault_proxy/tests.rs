@@ -64,6 +64,13 @@ fn a_closed_door_resets_who_is_in_and_refuses_who_comes_and_opens_again() {
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         proxy.heal();
         ping(&mut connect(&proxy)).unwrap();
+
+        // Opened again at once, it has reset them all the same.
+        let mut stream = connect(&proxy);
+        ping(&mut stream).unwrap();
+        proxy.refuse();
+        proxy.heal();
+        assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
 }
 

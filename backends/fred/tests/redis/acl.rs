@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
 use larder_fred::{ConnectionManager, RedisConfig};
-use testkit::RedisServer;
+use testkit::{RedisCluster, RedisServer};
 
-use crate::support::{block_on, forever, starts_with};
+use crate::support::{block_on, forever, listed, starts_with};
 
 /// What the documentation of the crate lists.
-pub(crate) const RIGHTS: [&str; 14] = [
+const RIGHTS: [&str; 14] = [
     "+get",
     "+mget",
     "+set",
@@ -112,5 +112,26 @@ fn a_key_outside_the_users_pattern_is_a_server_error() {
         let error = backend.get("other:k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server);
         assert!(error.message().starts_with("NOPERM"), "{error}");
+    });
+}
+
+#[test]
+fn a_user_needs_two_more_rights_on_a_cluster() {
+    let cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        let user = ["ACL", "SETUSER", "app", "on", ">secret", "~*"];
+        node.command::<()>(&[&user[..], &RIGHTS, &["+cluster|slots", "+cluster|info"]].concat());
+    }
+    block_on(async {
+        let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
+        let config = RedisConfig::from_url(&url)
+            .unwrap()
+            .with_deadline(Duration::from_secs(5));
+        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        for key in ["a", "b", "c", "d"] {
+            backend.set(key, Bytes::from_static(b"v"), forever()).await.unwrap();
+            assert!(backend.delete(key, starts_with("v")).await.unwrap().is_done());
+        }
+        assert!(listed(&backend, "*").await.is_empty());
     });
 }

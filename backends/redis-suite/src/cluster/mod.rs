@@ -1,0 +1,3 @@
+//! Three primaries, each with a third of the keys.
+
+pub(crate) mod batches;
