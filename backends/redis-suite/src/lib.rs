@@ -5,8 +5,10 @@
 
 mod client;
 mod cluster;
+mod failover;
 mod hold;
 mod outage;
+mod sentinel;
 
 mod support;
 mod tls;
@@ -78,6 +80,9 @@ suite! {$
         outage::frozen {
             outage_a_frozen_server_bounds_calls_with_large_values_and_is_found_when_it_thaws,
         }
+        outage::load {
+            outage_a_server_killed_under_load_costs_milliseconds_and_little_memory,
+        }
         outage::leftovers {
             outage_a_client_dropped_while_the_server_is_away_leaves_no_task_and_no_connection,
             outage_a_scan_ends_at_the_deadline_of_a_page_and_asks_for_nothing_more,
@@ -86,6 +91,21 @@ suite! {$
             cluster_batches_and_scans_reach_every_node,
             cluster_scripts_are_taught_to_the_node_that_holds_the_key,
             cluster_a_cluster_that_lost_a_node_fails_bounded,
+        }
+        cluster::reshard {
+            cluster_a_slot_that_moves_is_followed_by_every_call,
+            cluster_a_slot_that_moves_under_load_loses_no_write,
+            cluster_conformance,
+        }
+        cluster::failover {
+            cluster_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
+            cluster_a_primary_that_freezes_is_replaced_and_found,
+        }
+        sentinel::failover {
+            sentinel_the_primary_is_found_in_both_protocols,
+            sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
+            sentinel_a_primary_that_freezes_is_replaced_and_never_written_to_again,
+            sentinel_conformance,
         }
     }
 }

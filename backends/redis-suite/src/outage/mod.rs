@@ -5,6 +5,7 @@ mod calls;
 pub(crate) mod faults;
 pub(crate) mod frozen;
 pub(crate) mod leftovers;
+pub(crate) mod load;
 pub(crate) mod restarts;
 pub(crate) mod silence;
 pub(crate) mod stalls;
