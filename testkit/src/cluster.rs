@@ -64,6 +64,9 @@ impl RedisCluster {
                 "0",
                 "--repl-diskless-sync-delay",
                 "0",
+                // Or a lost primary has the others refuse their own slots until a replica takes over.
+                "--cluster-require-full-coverage",
+                "no",
             ];
             RedisServer::start_with(&args)
         };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use fred::{
+    clients::{Client, WithOptions},
     interfaces::{ClientLike, ClusterInterface, KeysInterface},
     types::{
         Value,
@@ -55,8 +56,15 @@ impl Link {
         if !self.is_clustered() {
             return Ok(VecDeque::from([None]));
         }
-        match self.client().cached_cluster_state() {
-            Some(state) => Ok(state.unique_primary_nodes().into_iter().map(Some).collect()),
+        let primaries = match &self.cluster {
+            Some(cluster) => cluster.primaries_of(&self.client()),
+            None => self
+                .client()
+                .cached_cluster_state()
+                .map(|state| state.unique_primary_nodes()),
+        };
+        match primaries {
+            Some(primaries) => Ok(primaries.into_iter().map(Some).collect()),
             None => Err(Error::new(
                 ErrorKind::Connection,
                 format!(
@@ -72,16 +80,23 @@ impl Link {
             return Ok(None);
         };
         let permit = self.admit(1)?;
-        let client = self.client().with_options(&Options {
-            cluster_node: node,
-            ..self.options.clone()
-        });
         let (cursor, pattern) = (place.cursor.clone(), place.pattern.clone());
-        let answer: Value = self
-            .read(permit, async move {
-                client.scan_page(cursor, pattern, Some(PAGE), None).await
-            })
-            .await?;
+        let page = |client: WithOptions<Client>| async move {
+            client.scan_page::<Value, _, _>(cursor, pattern, Some(PAGE), None).await
+        };
+        let answer = match (&self.cluster, &node) {
+            (Some(cluster), Some(server)) => {
+                let primary = cluster.primary(server).await?;
+                primary.read(permit, page(primary.bounded())).await?
+            }
+            _ => {
+                let client = self.client().with_options(&Options {
+                    cluster_node: node,
+                    ..self.options.clone()
+                });
+                self.read(permit, page(client)).await?
+            }
+        };
         let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
         if cursor == FIRST_CURSOR {
             place.nodes.pop_front();
