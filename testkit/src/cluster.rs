@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     thread,
     time::{Duration, Instant},
 };
@@ -238,11 +239,23 @@ impl RedisCluster {
         for place in std::iter::once(to).chain(others) {
             self.nodes[place].command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
         }
+        // The owner's epoch is what its claim to the slot counts by, the next time it moves.
+        eventually("the nodes agree on the epoch", || {
+            let epochs = self.primaries().iter().map(epoch_of);
+            let epochs: BTreeSet<String> = epochs.collect();
+            epochs.len() == 1
+        });
     }
 
     fn id(&self, node: usize) -> String {
         self.nodes[node].command(&["CLUSTER", "MYID"])
     }
+}
+
+fn epoch_of(node: &RedisServer) -> String {
+    let info: String = node.command(&["CLUSTER", "INFO"]);
+    let epoch = info.lines().find(|line| line.starts_with("cluster_current_epoch:"));
+    epoch.expect("a node of a cluster has an epoch").to_owned()
 }
 
 /// Polls until `holds`.

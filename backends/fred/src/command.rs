@@ -91,7 +91,8 @@ impl Link {
         T: Send + 'static,
     {
         match &self.cluster {
-            Some(cluster) => cluster.send(&self.client(), key, permit, command).await,
+            // Boxed, so that what only clusters need is no part of every call.
+            Some(cluster) => Box::pin(cluster.send(&self.client(), key, permit, command)).await,
             None => Answer {
                 found: self.send(permit, command(self.bounded(), Sending::ByHash)).await,
                 by: None,

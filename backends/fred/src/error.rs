@@ -53,9 +53,19 @@ fn kind(error: &FredError) -> ErrorKind {
     }
 }
 
-/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away.
+/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away. So are
+/// the nodes of a cluster that go on sending a key to each other.
 fn is_unready(details: &str) -> bool {
-    ["LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
+    let codes = [
+        "LOADING",
+        "BUSY",
+        "CLUSTERDOWN",
+        "MASTERDOWN",
+        "MOVED",
+        "ASK",
+        "TRYAGAIN",
+    ];
+    codes.contains(&code(details))
 }
 
 /// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
@@ -177,6 +187,7 @@ mod tests {
                 "CLUSTERDOWN Hash slot not served",
                 ErrorKind::Connection,
             ),
+            (FredKind::Cluster, "MOVED 7638 127.0.0.1:7001", ErrorKind::Connection),
             (
                 FredKind::Cluster,
                 "Missing server for hash slot 7",
