@@ -169,6 +169,19 @@ impl RedisCluster {
             .expect("every slot has a home")
     }
 
+    /// A key whose [home](Self::home_of) is the primary at `place`.
+    ///
+    /// # Panics
+    ///
+    /// Where no node runs, or there is no such place.
+    #[must_use]
+    pub fn key_at(&self, place: usize) -> String {
+        let mut names = (0..1_000).map(|i| format!("k{i}"));
+        names
+            .find(|key| self.home_of(key) == place)
+            .expect("every primary has keys")
+    }
+
     /// The hash slot of `key`.
     ///
     /// # Panics

@@ -84,18 +84,15 @@ impl Link {
         let page = |client: WithOptions<Client>| async move {
             client.scan_page::<Value, _, _>(cursor, pattern, Some(PAGE), None).await
         };
-        let answer = match (&self.cluster, &node) {
-            (Some(cluster), Some(server)) => {
-                let primary = cluster.primary(server).await?;
-                primary.read(permit, page(primary.bounded())).await?
-            }
-            _ => {
-                let client = self.client().with_options(&Options {
-                    cluster_node: node,
-                    ..self.options.clone()
-                });
-                self.read(permit, page(client)).await?
-            }
+        let answer = if let (Some(cluster), Some(server)) = (&self.cluster, &node) {
+            let primary = cluster.primary(server).await?;
+            primary.read(permit, page(primary.bounded())).await?
+        } else {
+            let client = self.client().with_options(&Options {
+                cluster_node: node,
+                ..self.options.clone()
+            });
+            self.read(permit, page(client)).await?
         };
         let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
         if cursor == FIRST_CURSOR {

@@ -98,8 +98,13 @@ suite! {$
             cluster_conformance,
         }
         cluster::failover {
-            cluster_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
-            cluster_a_primary_that_freezes_is_replaced_and_found,
+            cluster_a_primary_that_is_killed_costs_the_others_nothing_and_its_replica_is_found_within_a_second,
+            cluster_a_primary_that_freezes_costs_the_others_nothing_and_its_replica_is_found,
+        }
+        cluster::leftovers {
+            cluster_a_client_that_ends_leaves_no_task_and_no_connection,
+            cluster_a_client_dropped_while_a_node_is_away_leaves_no_task,
+            cluster_a_node_that_is_away_at_the_start_takes_only_its_own_keys_with_it,
         }
         sentinel::failover {
             sentinel_the_primary_is_found_in_both_protocols,

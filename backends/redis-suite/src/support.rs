@@ -52,6 +52,10 @@ pub(crate) fn on_every_runtime(test: impl AsyncFn()) {
 }
 
 /// Runs a test once in each protocol, each time on a fresh server.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure in place reads better without a borrow"
+)]
 pub(crate) fn in_both_protocols<C: Client>(test: impl AsyncFn(&RedisServer, &C::Backend)) {
     for resp3 in [true, false] {
         let server = RedisServer::start();

@@ -24,11 +24,10 @@ async fn failover<B: CacheBackend>(
     kill: impl FnOnce(&mut RedisCluster) + Send + 'static,
 ) -> (Failover, RedisCluster) {
     let names = ["a healthy primary", "the lost primary", "another healthy primary"];
-    let probes = names.into_iter().enumerate().map(|(home, name)| {
-        let key = (0..).map(|i| format!("k{i}")).find(|key| cluster.home_of(key) == home);
-        Probe::new(name, key.unwrap())
-    });
-    let probes = probes.collect();
+    let probes = names.into_iter().enumerate();
+    let probes = probes
+        .map(|(home, name)| Probe::new(name, cluster.key_at(home)))
+        .collect();
     let whole = |cluster: &RedisCluster| {
         let heir = &cluster.replicas()[VICTIM];
         let others = [0, 2].map(|place| &cluster.primaries()[place]);
@@ -44,23 +43,34 @@ async fn failover<B: CacheBackend>(
     observe(backend, probes, cluster, kill, whole).await
 }
 
-pub(crate) fn cluster_a_primary_that_is_killed_is_replaced_and_found_within_a_second<C: Client>() {
+/// The keys of the other primaries are served throughout, but for a call or two where a machine stalls.
+fn hold_healthy(seen: &Failover) {
+    for healthy in [0, 2] {
+        assert!(seen.answered_meanwhile(&seen.probes[healthy]) >= 95, "{}", seen.table());
+    }
+}
+
+pub(crate) fn cluster_a_primary_that_is_killed_costs_the_others_nothing_and_its_replica_is_found_within_a_second<
+    C: Client,
+>() {
     runtime(2).block_on(async {
         let cluster = RedisCluster::start_with_replicas(NODE_TIMEOUT);
         let client: C = brief(cluster.url()).await;
         let backend = client.backend();
         let (seen, _cluster) = failover(&backend, cluster, |cluster| cluster.kill(VICTIM)).await;
         assert!(seen.full_service() < Duration::from_secs(1), "{}", seen.table());
+        hold_healthy(&seen);
     });
 }
 
-pub(crate) fn cluster_a_primary_that_freezes_is_replaced_and_found<C: Client>() {
+pub(crate) fn cluster_a_primary_that_freezes_costs_the_others_nothing_and_its_replica_is_found<C: Client>() {
     runtime(2).block_on(async {
         let cluster = RedisCluster::start_with_replicas(NODE_TIMEOUT);
         let client: C = brief(cluster.url()).await;
         let backend = client.backend();
         let (seen, cluster) = failover(&backend, cluster, |cluster| cluster.nodes()[VICTIM].freeze()).await;
         assert!(seen.full_service() < Duration::from_secs(2), "{}", seen.table());
+        hold_healthy(&seen);
         cluster.nodes()[VICTIM].thaw();
     });
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod batches;
 pub(crate) mod failover;
+pub(crate) mod leftovers;
 pub(crate) mod reshard;

@@ -108,7 +108,10 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
     runtime(2).block_on(async {
         let client = C::connect_strict(Settings::new(cluster.url())).await.unwrap();
         let slot = cluster.slot_of("{slot}");
-        let (from, to) = (cluster.home_of("{slot}"), (cluster.home_of("{slot}") + 1) % 3);
+        // Once around. At a node that takes the slot in twice, a write that was sent there the first time and came late
+        // would count the second time: the protocol can not tell.
+        let home = cluster.home_of("{slot}");
+        let ring = [home, (home + 1) % 3, (home + 2) % 3, home];
         let (over, writes) = (AtomicBool::new(false), AtomicUsize::new(0));
         let load = async |number: usize| {
             let backend = client.backend();
@@ -121,12 +124,10 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
         };
         let moves = async {
             let moving = tokio::task::spawn_blocking(move || {
-                for _ in 0..3 {
-                    for (from, to) in [(from, to), (to, from)] {
-                        cluster.begin_move(slot, from, to);
-                        while cluster.move_keys(slot, from, to, 3) > 0 {}
-                        cluster.end_move(slot, to);
-                    }
+                for step in ring.windows(2) {
+                    cluster.begin_move(slot, step[0], step[1]);
+                    while cluster.move_keys(slot, step[0], step[1], 3) > 0 {}
+                    cluster.end_move(slot, step[1]);
                 }
                 cluster
             });
@@ -136,7 +137,7 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
         };
         let (_cluster, _) = futures::join!(moves, futures::future::join_all((0..20).map(load)));
         println!(
-            "{} writes while the slot moved six times",
+            "{} writes while the slot moved three times",
             writes.load(Ordering::Relaxed)
         );
     });

@@ -1,7 +1,7 @@
 //! The calls that faults are held against.
 
 use futures::{StreamExt, future::join_all};
-use larder::{Cache, CacheBackend, Error, Result};
+use larder::{Cache, CacheBackend, Entry, Error, Result};
 
 use crate::support::forever;
 
@@ -43,10 +43,7 @@ impl Call {
             Self::GetMany => {
                 let found = backend.get_many(&["b", "none", "a"]).await;
                 let found = found.into_iter().collect::<Result<Vec<_>>>()?;
-                let bytes: Vec<_> = found
-                    .iter()
-                    .map(|entry| entry.as_ref().map(|entry| entry.bytes()))
-                    .collect();
+                let bytes: Vec<_> = found.iter().map(|entry| entry.as_ref().map(Entry::bytes)).collect();
                 assert_eq!(bytes, [Some(&value_of("b")), None, Some(&value_of("a"))]);
                 Ok(())
             }

@@ -40,7 +40,7 @@ impl Scenario {
     fn both_ways(fault: Fault, kinds: &'static [ErrorKind]) -> Vec<Self> {
         let of = |direction| {
             Self::new(&format!("{fault:?} {direction:?}"), kinds, move |proxy| {
-                proxy.inject(direction, fault)
+                proxy.inject(direction, fault);
             })
         };
         Direction::ALL.map(of).into()
