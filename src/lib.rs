@@ -58,6 +58,7 @@
 
 mod backend;
 mod background;
+mod blocking;
 mod cache;
 mod clock;
 mod compressor;
@@ -72,6 +73,7 @@ mod serializer;
 mod ttl;
 
 pub use backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions};
+pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
