@@ -11,7 +11,8 @@ use crate::{
     RedisServer,
     cluster::eventually,
     process::{Process, free_port},
-    redis_server::{INSTALL, POLL, START_LIMIT, answering_pid, program},
+    program::{INSTALL, answering_pid, program},
+    redis_server::{POLL, START_LIMIT},
 };
 
 const SERVICE: &str = "main";

@@ -147,7 +147,9 @@ impl ConnectionManager {
 
     /// Uses a client that its owner has configured and connects.
     ///
-    /// Commands get the default deadline and bound; everything else is the client's. Neither [`close`](Self::close)
+    /// Commands get the default deadline and bound; everything else is the client's. On a cluster the client only tells
+    /// where the slots are, and commands go over connections of the manager's own, made with its addresses, passwords
+    /// and certificates. Neither [`close`](Self::close)
     /// nor dropping the manager ends the client. Give it a reconnection policy without a last attempt, and leave
     /// its `max_command_buffer_len` at 0: fred 10.1 miscounts a bounded queue once it has been full, and sends
     /// nothing more.
