@@ -17,7 +17,7 @@ pub(crate) fn answering_pid(connection: RedisResult<Connection>) -> Option<u32> 
 }
 
 /// The major version of the program that tests start; none where it does not tell it as Redis does.
-fn major_version() -> Option<u32> {
+pub(crate) fn major_version() -> Option<u32> {
     let output = Command::new(program()).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.split_once(" v=")?.1.split('.').next()?.parse().ok()
