@@ -174,7 +174,7 @@ impl ConnectionManager {
         FredBackend::new(Arc::clone(&self.link))
     }
 
-    /// Asks the server for a sign of life, within the deadline.
+    /// Asks the server for a sign of life, within the deadline. Of a cluster one primary that answers is enough.
     ///
     /// # Errors
     ///
@@ -182,11 +182,7 @@ impl ConnectionManager {
     pub async fn ping(&self) -> Result<()> {
         let link = &self.link;
         link.driver
-            .enter(async {
-                let permit = link.admit(1)?;
-                let client = link.bounded();
-                link.read(permit, async move { client.ping::<()>(None).await }).await
-            })
+            .enter(link.ping())
             .await
             .map_err(|error| error.with_operation("ping"))
     }

@@ -9,7 +9,7 @@ use fred::{
     types::{Value, config::Server},
 };
 use futures::{Stream, stream};
-use larder::{Error, ErrorKind, Result};
+use larder::{Error, Result};
 
 use crate::{link::Link, read::unexpected};
 
@@ -52,16 +52,7 @@ impl Link {
         let Some(cluster) = &self.cluster else {
             return Ok(VecDeque::from([None]));
         };
-        match cluster.primaries_of(&self.client()) {
-            Some(primaries) => Ok(primaries.into_iter().map(Some).collect()),
-            None => Err(Error::new(
-                ErrorKind::Connection,
-                format!(
-                    "not connected to {}: the nodes of the cluster are not known yet",
-                    self.servers()
-                ),
-            )),
-        }
+        Ok(cluster.known(self)?.into_iter().map(Some).collect())
     }
 
     async fn page(&self, mut place: Place) -> Result<Option<(Vec<String>, Place)>> {
@@ -75,7 +66,8 @@ impl Link {
         };
         let answer = if let (Some(cluster), Some(server)) = (&self.cluster, &place.nodes[0]) {
             let primary = cluster.primary(server).await?;
-            primary.read(permit, page(primary.bounded())).await?
+            let answer = primary.read(permit, page(primary.bounded())).await;
+            answer.inspect_err(|_| cluster.refresh(&self.client()))?
         } else {
             self.read(permit, page(self.bounded())).await?
         };
