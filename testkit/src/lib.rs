@@ -6,12 +6,15 @@
 mod cluster;
 mod fault_proxy;
 mod process;
+mod program;
 mod redis_server;
 mod sentinel;
+mod session;
 mod tls;
 
 pub use cluster::RedisCluster;
 pub use fault_proxy::{Direction, Fault, FaultProxy};
-pub use redis_server::{RedisServer, Session};
+pub use redis_server::RedisServer;
 pub use sentinel::RedisSentinel;
+pub use session::Session;
 pub use tls::{Authority, Identity, TlsServer};

@@ -1,8 +1,5 @@
 use std::{
-    fmt,
     path::PathBuf,
-    process::Command,
-    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -10,10 +7,12 @@ use std::{
 use redis::{Client, Connection, FromRedisValue, RedisResult, ToRedisArgs};
 use tempfile::TempDir;
 
-use crate::process::{Process, free_port};
+use crate::{
+    process::{Process, free_port},
+    program::{INSTALL, PROGRAM, answering_pid, major_version, program},
+    session::Session,
+};
 
-const PROGRAM: &str = "redis-server";
-pub(crate) const INSTALL: &str = "apt-get install redis-server";
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 const ATTEMPTS: usize = 5;
@@ -96,7 +95,7 @@ impl RedisServer {
     #[must_use]
     pub fn start_debuggable() -> Self {
         // Before Redis 7 every server takes them, and none knows the setting.
-        let old = program_version().is_some_and(|major| major < 7);
+        let old = major_version().is_some_and(|major| major < 7);
         Self::start_with(if old { &[] } else { &["--enable-debug-command", "yes"] })
     }
 
@@ -185,7 +184,7 @@ impl RedisServer {
         let connection = self
             .connection()
             .unwrap_or_else(|error| panic!("port {}: {error}", self.port));
-        Session(Mutex::new(connection))
+        Session::new(connection)
     }
 
     /// Kills the process, as a crash does: what it held is gone.
@@ -311,32 +310,6 @@ impl RedisServer {
     }
 }
 
-/// A connection to a [`RedisServer`].
-pub struct Session(Mutex<Connection>);
-
-impl Session {
-    /// Sends one command and forgets what it answers.
-    ///
-    /// # Panics
-    ///
-    /// Where that is an error.
-    pub fn command(&self, args: &[&str]) {
-        let mut connection = self.0.lock().expect("nobody panics under this lock");
-        let mut command = redis::Cmd::new();
-        for arg in args {
-            command.arg(arg);
-        }
-        let answer: RedisResult<redis::Value> = command.query(&mut connection);
-        answer.unwrap_or_else(|error| panic!("{args:?}: {error}"));
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
-    }
-}
-
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if !thread::panicking() {
@@ -354,27 +327,6 @@ impl Drop for RedisServer {
             );
         }
     }
-}
-
-/// The id of the process at the other end, where it answers.
-pub(crate) fn answering_pid(connection: RedisResult<Connection>) -> Option<u32> {
-    let mut connection = connection.ok()?;
-    redis::cmd("PING").exec(&mut connection).ok()?;
-    let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("process_id:"))?;
-    line.trim().parse().ok()
-}
-
-/// The major version of the program that tests start; none where it does not tell it as Redis does.
-fn program_version() -> Option<u32> {
-    let output = Command::new(program()).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_once(" v=")?.1.split('.').next()?.parse().ok()
-}
-
-/// The program that tests start.
-pub(crate) fn program() -> String {
-    std::env::var("REDIS_SERVER").unwrap_or_else(|_| PROGRAM.to_owned())
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::{
     RedisServer,
     cluster::eventually,
     process::{Process, free_port},
-    redis_server::{INSTALL, POLL, START_LIMIT, answering_pid, program},
+    program::{INSTALL, answering_pid, program},
+    redis_server::{POLL, START_LIMIT},
 };
 
 const SERVICE: &str = "main";
@@ -29,11 +30,19 @@ const SENTINELS: usize = 3;
 pub struct RedisSentinel {
     servers: Vec<RedisServer>,
     sentinels: Vec<Sentinel>,
+    passwords: Option<Passwords>,
+}
+
+#[derive(Debug, Clone)]
+struct Passwords {
+    servers: String,
+    sentinels: String,
 }
 
 #[derive(Debug)]
 struct Sentinel {
     port: u16,
+    passwords: Option<Passwords>,
     _process: Process,
     _dir: TempDir,
 }
@@ -47,7 +56,27 @@ impl RedisSentinel {
     /// As [`RedisServer::start`], and where the sentinels do not find each other within 10 seconds.
     #[must_use]
     pub fn start() -> Self {
-        let quick = ["--repl-diskless-sync-delay", "0"];
+        Self::launch(None)
+    }
+
+    /// [`start`](Self::start) with one password for the servers and another for the sentinels.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_passwords(servers: &str, sentinels: &str) -> Self {
+        Self::launch(Some(Passwords {
+            servers: servers.to_owned(),
+            sentinels: sentinels.to_owned(),
+        }))
+    }
+
+    fn launch(passwords: Option<Passwords>) -> Self {
+        let mut quick = vec!["--repl-diskless-sync-delay", "0"];
+        if let Some(Passwords { servers, .. }) = &passwords {
+            quick.extend(["--requirepass", servers, "--masterauth", servers]);
+        }
         let primary = RedisServer::start_with(&quick);
         let port = primary.port().to_string();
         let following = ["--replicaof", "127.0.0.1", &port];
@@ -57,10 +86,13 @@ impl RedisSentinel {
                 .command::<String>(&["INFO", "replication"])
                 .contains("master_link_status:up")
         });
-        let sentinels: Vec<Sentinel> = (0..SENTINELS).map(|_| Sentinel::start(primary.port())).collect();
+        let sentinels: Vec<Sentinel> = (0..SENTINELS)
+            .map(|_| Sentinel::start(primary.port(), passwords.clone()))
+            .collect();
         let all = Self {
             servers: vec![primary, replica],
             sentinels,
+            passwords,
         };
         eventually("the sentinels know each other and the replica", || {
             all.sentinels.iter().all(|sentinel| {
@@ -72,11 +104,17 @@ impl RedisSentinel {
         all
     }
 
-    /// The URL that names every sentinel.
+    /// The URL that names every sentinel, with the passwords.
     #[must_use]
     pub fn url(&self) -> String {
+        let (user, setting) = match &self.passwords {
+            Some(Passwords { servers, sentinels }) => {
+                (format!(":{servers}@"), format!("&sentinelPassword={sentinels}"))
+            }
+            None => (String::new(), String::new()),
+        };
         let mut url = format!(
-            "redis-sentinel://127.0.0.1:{}/0?sentinelServiceName={SERVICE}",
+            "redis-sentinel://{user}127.0.0.1:{}/0?sentinelServiceName={SERVICE}{setting}",
             self.sentinels[0].port
         );
         for sentinel in &self.sentinels[1..] {
@@ -117,21 +155,28 @@ impl RedisSentinel {
 }
 
 impl Sentinel {
-    fn start(primary: u16) -> Self {
+    fn start(primary: u16, passwords: Option<Passwords>) -> Self {
         let dir = TempDir::with_prefix("larder-sentinel-").unwrap_or_else(|error| panic!("no directory: {error}"));
         let port = free_port();
         let config = dir.path().join("sentinel.conf");
         // A sentinel keeps what it learns in its configuration.
-        let text = format!(
+        let mut text = format!(
             "port {port}\nbind 127.0.0.1\nsentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
              sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 3000\n"
         );
+        if let Some(Passwords { servers, sentinels }) = &passwords {
+            write!(
+                text,
+                "requirepass {sentinels}\nsentinel sentinel-pass {sentinels}\nsentinel auth-pass {SERVICE} {servers}\n"
+            )
+            .expect("a string takes all that is written");
+        }
         fs::write(&config, text).unwrap_or_else(|error| panic!("{}: {error}", config.display()));
         let args = [config.display().to_string(), "--sentinel".to_owned()];
         let log = dir.path().join("sentinel.log");
         let mut process = Process::start(&program(), &args, dir.path(), &log, INSTALL);
         let began = Instant::now();
-        while answering_pid(connection(port)) != Some(process.id()) {
+        while answering_pid(connection(port, passwords.as_ref())) != Some(process.id()) {
             assert!(
                 !process.has_exited() && began.elapsed() < START_LIMIT,
                 "a sentinel did not start; the end of its log:\n{}",
@@ -141,6 +186,7 @@ impl Sentinel {
         }
         Self {
             port,
+            passwords,
             _process: process,
             _dir: dir,
         }
@@ -148,16 +194,18 @@ impl Sentinel {
 
     /// What the sentinel knows of the primary, as names and values.
     fn state(&self) -> Vec<(String, String)> {
-        let mut connection = connection(self.port).unwrap_or_else(|error| panic!("a sentinel is gone: {error}"));
+        let mut connection = connection(self.port, self.passwords.as_ref())
+            .unwrap_or_else(|error| panic!("a sentinel is gone: {error}"));
         let mut command = redis::cmd("SENTINEL");
         command.arg("MASTER").arg(SERVICE);
         command.query(&mut connection).unwrap_or_default()
     }
 }
 
-fn connection(port: u16) -> RedisResult<Connection> {
+fn connection(port: u16, passwords: Option<&Passwords>) -> RedisResult<Connection> {
+    let user = passwords.map_or_else(String::new, |passwords| format!(":{}@", passwords.sentinels));
     let connection =
-        Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection_with_timeout(Duration::from_secs(1))?;
+        Client::open(format!("redis://{user}127.0.0.1:{port}"))?.get_connection_with_timeout(Duration::from_secs(1))?;
     connection.set_read_timeout(Some(START_LIMIT))?;
     Ok(connection)
 }

@@ -26,7 +26,7 @@ use fred::{
     util::redis_keyslot,
 };
 use futures::future::{BoxFuture, join_all};
-use larder::Result;
+use larder::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
@@ -34,7 +34,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{command::Permit, config::RedisConfig, link::Link, runtime::Driver, script::Sending};
+use crate::{command::Permit, config::RedisConfig, error, link::Link, runtime::Driver, script::Sending};
 
 /// How often one command is sent on to where its key is said to be.
 const REDIRECTIONS: usize = 5;
@@ -42,14 +42,21 @@ const REDIRECTIONS: usize = 5;
 /// How often a node in trouble has the map of the slots looked at again, at the most.
 const REFRESH: Duration = Duration::from_millis(250);
 
+/// How long a connection is kept that is needed for no slot of the map: a node that takes its first slot in is asked
+/// before the map knows it.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// How often a connection that is being made is looked at.
 const POLL: Duration = Duration::from_millis(1);
+
+type Nodes = HashMap<(Server, Purpose), (Instant, Arc<Node>)>;
 
 pub(crate) struct Cluster {
     config: RedisConfig,
     handle: Handle,
     map: RwLock<Option<ClusterRouting>>,
-    nodes: Mutex<HashMap<(Server, Purpose), Arc<Node>>>,
+    /// Each with the time it was last needed.
+    nodes: Mutex<Nodes>,
     /// The task that has the map looked at again, while there is one.
     refresh: Mutex<Option<JoinHandle<()>>>,
 }
@@ -104,10 +111,14 @@ impl Cluster {
         join_all(nodes.map(|node| async move { node.ready(limit).await })).await;
     }
 
-    /// The primaries that `client` knows of.
-    pub(crate) fn primaries_of(&self, client: &Client) -> Option<Vec<Server>> {
-        self.read_map(client);
-        self.map.read().as_ref().map(ClusterRouting::unique_primary_nodes)
+    /// The primaries that are known, by the newest map there is.
+    pub(crate) fn known(&self, whole: &Link) -> Result<Vec<Server>> {
+        self.read_map(&whole.client());
+        let primaries = self.primaries();
+        if primaries.is_empty() {
+            return Err(unknown(whole));
+        }
+        Ok(primaries)
     }
 
     fn primaries(&self) -> Vec<Server> {
@@ -125,9 +136,27 @@ impl Cluster {
         Ok(Arc::clone(&node.link))
     }
 
+    /// Asks every primary for an answer and is content with one.
+    pub(crate) async fn ping(&self, whole: &Link) -> Result<()> {
+        let primaries = self.known(whole)?;
+        let mut permit = whole.admit(primaries.len())?;
+        let asked = primaries.iter().map(|server| {
+            let permit = permit.part();
+            async move {
+                let primary = self.primary(server).await?;
+                primary.ping_by(permit).await
+            }
+        });
+        let answers = join_all(asked).await;
+        answers
+            .into_iter()
+            .reduce(Result::or)
+            .unwrap_or_else(|| Err(unknown(whole)))
+    }
+
     /// Ends all connections. Boxed, because a node closes as the whole does.
     pub(crate) fn close(&self) -> BoxFuture<'static, ()> {
-        let nodes: Vec<Arc<Node>> = self.nodes.lock().drain().map(|(_, node)| node).collect();
+        let nodes: Vec<Arc<Node>> = self.nodes.lock().drain().map(|(_, (_, node))| node).collect();
         Box::pin(async move {
             join_all(nodes.iter().map(|node| node.link.close())).await;
         })
@@ -149,15 +178,19 @@ impl Cluster {
     {
         let began = Instant::now();
         let slot = redis_keyslot(key.as_bytes());
-        let mut place = self.owner(slot, client).map(|server| (server, Purpose::Owned));
+        let Some(owner) = self.owner(slot).or_else(|| {
+            self.refresh(client);
+            self.owner(slot)
+        }) else {
+            return Answer::none(FredError::new(
+                FredKind::Cluster,
+                "no known node has the slot of the key",
+            ));
+        };
+        let mut place = (owner, Purpose::Owned);
         let mut redirections = 0;
         loop {
-            let Some((server, purpose)) = place else {
-                return Answer::none(FredError::new(
-                    FredKind::Cluster,
-                    "the nodes of the cluster are not known yet",
-                ));
-            };
+            let (server, purpose) = place;
             let Ok(node) = self.node(&server, purpose) else {
                 return Answer::none(FredError::new(FredKind::Routing, "no connection could be prepared"));
             };
@@ -177,20 +210,22 @@ impl Cluster {
                 }
             };
             if let Err(error) = &found {
-                if let Some(redirection) = self.redirection(error)
+                if let Some(redirection) = self.redirection(error, &server)
                     && redirections < REDIRECTIONS
                 {
                     redirections += 1;
-                    place = Some(match redirection {
+                    place = match redirection {
                         Redirection::Moved(server) => {
                             self.refresh(client);
                             (server, Purpose::Owned)
                         }
                         Redirection::Ask(server) => (server, Purpose::Asked),
-                    });
+                    };
                     continue;
                 }
-                self.refresh(client);
+                if error::kind(error).is_unavailable() {
+                    self.refresh(client);
+                }
             }
             return Answer {
                 found,
@@ -203,11 +238,13 @@ impl Cluster {
         self.config.deadline.saturating_sub(began.elapsed())
     }
 
-    fn owner(&self, slot: u16, client: &Client) -> Option<Server> {
-        if self.map.read().is_none() {
-            self.read_map(client);
-        }
-        self.map.read().as_ref()?.get_server(slot).cloned()
+    /// The primary of a slot. Looked up here: fred's own lookup panics where the first slots have no primary.
+    fn owner(&self, slot: u16) -> Option<Server> {
+        let map = self.map.read();
+        let ranges = map.as_ref()?.slots();
+        let after = ranges.partition_point(|range| range.start <= slot);
+        let range = &ranges[after.checked_sub(1)?];
+        (slot <= range.end).then(|| range.primary.clone())
     }
 
     /// Takes over the map that `client` has, and lets go of nodes that are no longer in it.
@@ -216,12 +253,14 @@ impl Cluster {
             return;
         };
         let primaries = map.unique_primary_nodes();
-        self.nodes.lock().retain(|(server, _), _| primaries.contains(server));
+        self.nodes
+            .lock()
+            .retain(|(server, _), (needed, _)| primaries.contains(server) || needed.elapsed() < LINGER);
         *self.map.write() = Some(map);
     }
 
     /// Has `client` look at the cluster again in the background, not more often than every [`REFRESH`].
-    fn refresh(self: &Arc<Self>, client: &Client) {
+    pub(crate) fn refresh(self: &Arc<Self>, client: &Client) {
         // It looks by itself while it has lost a node; that costs nothing to take over.
         self.read_map(client);
         let mut refresh = self.refresh.lock();
@@ -241,7 +280,8 @@ impl Cluster {
 
     fn node(&self, server: &Server, purpose: Purpose) -> Result<Arc<Node>> {
         let mut nodes = self.nodes.lock();
-        if let Some(node) = nodes.get(&(server.clone(), purpose)) {
+        if let Some((needed, node)) = nodes.get_mut(&(server.clone(), purpose)) {
+            *needed = Instant::now();
             return Ok(Arc::clone(node));
         }
         let mut config = self.config.clone();
@@ -253,18 +293,20 @@ impl Cluster {
             expected: Instant::now() + self.config.connect_timeout,
             turn: Mutex::new(()),
         });
-        nodes.insert((server.clone(), purpose), Arc::clone(&node));
+        nodes.insert((server.clone(), purpose), (Instant::now(), Arc::clone(&node)));
         Ok(node)
     }
 
     /// Reads `MOVED 7638 127.0.0.1:7001` and `ASK 7638 127.0.0.1:7001`.
-    fn redirection(&self, error: &FredError) -> Option<Redirection> {
+    fn redirection(&self, error: &FredError, by: &Server) -> Option<Redirection> {
         if *error.kind() != FredKind::Cluster {
             return None;
         }
         let mut words = error.details().split(' ');
         let (code, address) = (words.next()?, words.nth(1)?);
         let (host, port) = address.rsplit_once(':')?;
+        // A node that does not know the other's name means its own.
+        let host = if host.is_empty() { &*by.host } else { host };
         let named = Server::new(host, port.parse().ok()?);
         // The map knows by which name its certificate goes.
         let server = self
@@ -278,6 +320,17 @@ impl Cluster {
             _ => None,
         }
     }
+}
+
+#[cold]
+fn unknown(whole: &Link) -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        format!(
+            "not connected to {}: the nodes of the cluster are not known yet",
+            whole.servers()
+        ),
+    )
 }
 
 impl Drop for Cluster {

@@ -79,6 +79,19 @@ impl Link {
         self.client().with_options(&self.options)
     }
 
+    /// Asks the server for an answer, or the primaries of a cluster for one of any of them.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        match &self.cluster {
+            Some(cluster) => Box::pin(cluster.ping(self)).await,
+            None => self.ping_by(self.admit(1)?).await,
+        }
+    }
+
+    pub(crate) async fn ping_by(&self, permit: Permit) -> Result<()> {
+        let client = self.bounded();
+        self.read(permit, async move { client.ping::<()>(None).await }).await
+    }
+
     /// Sends a command about `key` to the server that has it.
     pub(crate) async fn send_to<T, F>(
         &self,

@@ -37,7 +37,8 @@ pub(crate) fn convert(error: &FredError, context: &Context<'_>) -> Error {
     Error::new(kind, message).with_source(FredError::new(error.kind().clone(), details.into_owned()))
 }
 
-fn kind(error: &FredError) -> ErrorKind {
+/// The kind that a failure of fred's has.
+pub(crate) fn kind(error: &FredError) -> ErrorKind {
     match error.kind() {
         FredKind::Timeout => ErrorKind::Timeout,
         FredKind::Backpressure => ErrorKind::Overloaded,

@@ -51,7 +51,7 @@ pub(crate) struct Link {
     pub(crate) origin: Instant,
     connect_timeout: Duration,
     servers: String,
-    /// The connections to the nodes of a cluster; none for a client of the user's, which goes there itself.
+    /// The connections to the nodes, where this is a cluster.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
     /// user's, and after closing.
@@ -83,19 +83,19 @@ impl Link {
         let client = built.map_err(|error| {
             Error::new(ErrorKind::InvalidInput, error::printable(error.details())).with_source(error)
         })?;
-        let cluster = config.fred.server.is_clustered();
-        let cluster = cluster.then(|| Arc::new(Cluster::new(config, driver.handle().clone())));
-        Ok(Self::around(client, config, driver, cluster))
+        Ok(Self::around(client, config, driver))
     }
 
     /// Wraps a client that its owner connects and closes.
     pub(crate) fn of_client(client: Client, driver: Driver) -> Arc<Self> {
         let config = RedisConfig::with_defaults(client.client_config());
-        Self::around(client, &config, driver, None)
+        Self::around(client, &config, driver)
     }
 
-    fn around(client: Client, config: &RedisConfig, driver: Driver, cluster: Option<Arc<Cluster>>) -> Arc<Self> {
+    fn around(client: Client, config: &RedisConfig, driver: Driver) -> Arc<Self> {
         let failures = client.error_rx();
+        let cluster = client.is_clustered();
+        let cluster = cluster.then(|| Arc::new(Cluster::new(config, driver.handle().clone())));
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             client: RwLock::new(client),
@@ -130,7 +130,7 @@ impl Link {
     }
 
     pub(crate) fn is_clustered(&self) -> bool {
-        self.client.read().is_clustered()
+        self.cluster.is_some()
     }
 
     /// Starts to connect in the background, and to connect again whenever the connection is lost.

@@ -5,14 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
-    interfaces::{ClientLike, ClusterInterface, KeysInterface},
-    types::{
-        Value,
-        config::{Options, Server},
-    },
+    interfaces::KeysInterface,
+    types::{Value, config::Server},
 };
 use futures::{Stream, stream};
-use larder::{Error, ErrorKind, Result};
+use larder::{Error, Result};
 
 use crate::{link::Link, read::unexpected};
 
@@ -50,49 +47,29 @@ impl Link {
         })
     }
 
-    /// Every node that holds keys: fred's own scan of a cluster goes on after it is dropped, so each is asked by
-    /// itself.
+    /// Every node that holds keys.
     fn nodes(&self) -> Result<VecDeque<Option<Server>>> {
-        if !self.is_clustered() {
+        let Some(cluster) = &self.cluster else {
             return Ok(VecDeque::from([None]));
-        }
-        let primaries = match &self.cluster {
-            Some(cluster) => cluster.primaries_of(&self.client()),
-            None => self
-                .client()
-                .cached_cluster_state()
-                .map(|state| state.unique_primary_nodes()),
         };
-        match primaries {
-            Some(primaries) => Ok(primaries.into_iter().map(Some).collect()),
-            None => Err(Error::new(
-                ErrorKind::Connection,
-                format!(
-                    "not connected to {}: the nodes of the cluster are not known yet",
-                    self.servers()
-                ),
-            )),
-        }
+        Ok(cluster.known(self)?.into_iter().map(Some).collect())
     }
 
     async fn page(&self, mut place: Place) -> Result<Option<(Vec<String>, Place)>> {
-        let Some(node) = place.nodes.front().cloned() else {
+        if place.nodes.is_empty() {
             return Ok(None);
-        };
+        }
         let permit = self.admit(1)?;
         let (cursor, pattern) = (place.cursor.clone(), place.pattern.clone());
         let page = |client: WithOptions<Client>| async move {
             client.scan_page::<Value, _, _>(cursor, pattern, Some(PAGE), None).await
         };
-        let answer = if let (Some(cluster), Some(server)) = (&self.cluster, &node) {
+        let answer = if let (Some(cluster), Some(server)) = (&self.cluster, &place.nodes[0]) {
             let primary = cluster.primary(server).await?;
-            primary.read(permit, page(primary.bounded())).await?
+            let answer = primary.read(permit, page(primary.bounded())).await;
+            answer.inspect_err(|_| cluster.refresh(&self.client()))?
         } else {
-            let client = self.client().with_options(&Options {
-                cluster_node: node,
-                ..self.options.clone()
-            });
-            self.read(permit, page(client)).await?
+            self.read(permit, page(self.bounded())).await?
         };
         let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
         if cursor == FIRST_CURSOR {

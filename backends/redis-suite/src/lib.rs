@@ -108,6 +108,7 @@ suite! {$
         }
         sentinel::failover {
             sentinel_the_primary_is_found_in_both_protocols,
+            sentinel_servers_and_sentinels_each_have_a_password_of_their_own,
             sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
             sentinel_a_primary_that_freezes_is_replaced_and_never_written_to_again,
             sentinel_conformance,

@@ -10,11 +10,11 @@ impl Client for Fred {
     type Backend = FredBackend;
 
     async fn connect(settings: Settings) -> Result<Self> {
-        ConnectionManager::from_config(config(settings)?).await.map(Self)
+        ConnectionManager::from_config(config(&settings)?).await.map(Self)
     }
 
     async fn connect_strict(settings: Settings) -> Result<Self> {
-        ConnectionManager::from_config_strict(config(settings)?).await.map(Self)
+        ConnectionManager::from_config_strict(config(&settings)?).await.map(Self)
     }
 
     fn backend(&self) -> FredBackend {
@@ -30,7 +30,7 @@ impl Client for Fred {
     }
 }
 
-fn config(settings: Settings) -> Result<RedisConfig> {
+fn config(settings: &Settings) -> Result<RedisConfig> {
     let mut config = RedisConfig::from_url(&settings.url)?
         .with_resp3(settings.resp3)
         .with_deadline(settings.deadline)
@@ -39,7 +39,7 @@ fn config(settings: Settings) -> Result<RedisConfig> {
         config = config.with_max_in_flight(commands);
     }
     #[cfg(feature = "rustls")]
-    if let Some(trust) = settings.trust {
+    if let Some(trust) = &settings.trust {
         config = config.with_tls(tls::connector(trust));
     }
     Ok(config)
@@ -63,18 +63,18 @@ mod tls {
 
     use super::Fred;
 
-    pub(super) fn connector(trust: Trust) -> TlsConnector {
+    pub(super) fn connector(trust: &Trust) -> TlsConnector {
         let mut authorities = RootCertStore::empty();
-        authorities.add(CertificateDer::from(trust.authority)).unwrap();
+        authorities.add(CertificateDer::from(trust.authority.clone())).unwrap();
         let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(authorities);
-        let client = match trust.identity {
+        let client = match &trust.identity {
             None => client.with_no_client_auth(),
             Some(identity) => {
-                let certificate = CertificateDer::from(identity.certificate);
-                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key));
+                let certificate = CertificateDer::from(identity.certificate.clone());
+                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.clone()));
                 client.with_client_auth_cert(vec![certificate], key).unwrap()
             }
         };

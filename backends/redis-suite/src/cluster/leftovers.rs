@@ -87,6 +87,7 @@ pub(crate) fn cluster_a_node_that_is_away_at_the_start_takes_only_its_own_keys_w
         })
         .await;
         assert!(backend.get(&keys[1]).await.unwrap_err().is_unavailable());
+        client.ping().await.unwrap();
         let up = tokio::task::spawn_blocking(move || {
             cluster.restart(1);
             cluster

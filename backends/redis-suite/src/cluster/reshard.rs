@@ -1,6 +1,9 @@
 //! A slot that moves from one primary to another while it is in use.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 use larder::{Cache, CacheBackend, Condition, Error, Expiry, Outcome, SetItem, SetOptions};
@@ -9,7 +12,7 @@ use testkit::RedisCluster;
 use crate::{
     Client, Settings,
     hold::hold,
-    support::{block_on, bytes, forever, listed, runtime, starts_with},
+    support::{block_on, bytes, eventually, forever, listed, runtime, starts_with},
 };
 
 /// Keys of one slot.
@@ -103,6 +106,8 @@ pub(crate) fn cluster_a_slot_that_moves_is_followed_by_every_call<C: Client>() {
     }
 }
 
+const WRITERS: usize = 20;
+
 pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
     let cluster = RedisCluster::start();
     runtime(2).block_on(async {
@@ -112,7 +117,7 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
         // would count the second time: the protocol can not tell.
         let home = cluster.home_of("{slot}");
         let ring = [home, (home + 1) % 3, (home + 2) % 3, home];
-        let (over, writes) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (over, writes) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
         let load = async |number: usize| {
             let backend = client.backend();
             let key = format!("{{slot}}{number}");
@@ -123,11 +128,23 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
             }
         };
         let moves = async {
+            let written = Arc::clone(&writes);
             let moving = tokio::task::spawn_blocking(move || {
+                // Every stage of a move is seen by some of the load.
+                let under_load = || {
+                    let before = written.load(Ordering::Relaxed);
+                    eventually("the load goes on", || {
+                        written.load(Ordering::Relaxed) >= before + 2 * WRITERS
+                    });
+                };
                 for step in ring.windows(2) {
                     cluster.begin_move(slot, step[0], step[1]);
-                    while cluster.move_keys(slot, step[0], step[1], 3) > 0 {}
+                    under_load();
+                    while cluster.move_keys(slot, step[0], step[1], 3) > 0 {
+                        under_load();
+                    }
                     cluster.end_move(slot, step[1]);
+                    under_load();
                 }
                 cluster
             });
@@ -135,7 +152,7 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
             over.store(true, Ordering::Relaxed);
             cluster
         };
-        let (_cluster, _) = futures::join!(moves, futures::future::join_all((0..20).map(load)));
+        let (_cluster, _) = futures::join!(moves, futures::future::join_all((0..WRITERS).map(load)));
         println!(
             "{} writes while the slot moved three times",
             writes.load(Ordering::Relaxed)

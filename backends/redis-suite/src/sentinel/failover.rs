@@ -1,6 +1,6 @@
 //! A primary that goes away, and the replica that the sentinels put in its place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder::CacheBackend;
 use testkit::RedisSentinel;
@@ -9,7 +9,7 @@ use crate::{
     Client, Settings,
     failover::{Probe, observe},
     hold::hold,
-    support::{block_on, brief, eventually_async, forever, round_trip, runtime},
+    support::{DEADLINE, block_on, brief, eventually_async, forever, round_trip, runtime, within},
 };
 
 fn probes() -> Vec<Probe> {
@@ -27,6 +27,21 @@ pub(crate) fn sentinel_the_primary_is_found_in_both_protocols<C: Client>() {
         });
     }
     assert_eq!(watched.primary().command::<String>(&["GET", "k"]), "value");
+}
+
+pub(crate) fn sentinel_servers_and_sentinels_each_have_a_password_of_their_own<C: Client>() {
+    let watched = RedisSentinel::start_with_passwords("one", "another");
+    block_on(async {
+        let client = C::connect_strict(Settings::new(watched.url())).await.unwrap();
+        round_trip(&client.backend(), "k").await;
+        let mixed_up = watched
+            .url()
+            .replace("sentinelPassword=another", "sentinelPassword=one");
+        let began = Instant::now();
+        let settings = Settings::new(mixed_up).with_connect_timeout(DEADLINE);
+        assert!(C::connect_strict(settings).await.is_err());
+        within(Duration::from_secs(2), began);
+    });
 }
 
 pub(crate) fn sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second<C: Client>() {
