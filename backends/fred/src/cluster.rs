@@ -21,12 +21,12 @@ use fred::{
     types::{
         ClusterHash, CustomCommand, Key, Value,
         cluster::ClusterRouting,
-        config::{Options, Server, ServerConfig},
+        config::{Config, Options, Server, ServerConfig},
     },
-    util::redis_keyslot,
 };
 use futures::future::{BoxFuture, join_all};
 use larder::{Error, ErrorKind, Result};
+use larder_redis_common::{Driver, Permit, REDIRECTIONS, Redirection, Sending, Settings, Watched, slot_of};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
@@ -34,10 +34,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{command::Permit, config::RedisConfig, error, link::Link, runtime::Driver, script::Sending};
-
-/// How often one command is sent on to where its key is said to be.
-const REDIRECTIONS: usize = 5;
+use crate::{error, link::Link};
 
 /// How often a node in trouble has the map of the slots looked at again, at the most.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -52,7 +49,8 @@ const POLL: Duration = Duration::from_millis(1);
 type Nodes = HashMap<(Server, Purpose), (Instant, Arc<Node>)>;
 
 pub(crate) struct Cluster {
-    config: RedisConfig,
+    config: Config,
+    settings: Settings,
     handle: Handle,
     map: RwLock<Option<ClusterRouting>>,
     /// Each with the time it was last needed.
@@ -76,14 +74,6 @@ struct Node {
     turn: Mutex<()>,
 }
 
-/// Where a node says that a key is.
-enum Redirection {
-    /// At this server, with all of its slot.
-    Moved(Server),
-    /// At this server for now, which has to be asked.
-    Ask(Server),
-}
-
 /// The answer to a command, and the connection it came by: only that one knows why there was none.
 pub(crate) struct Answer<T> {
     pub(crate) found: Result<T, FredError>,
@@ -91,9 +81,10 @@ pub(crate) struct Answer<T> {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: &RedisConfig, handle: Handle) -> Self {
+    pub(crate) fn new(config: Config, settings: Settings, handle: Handle) -> Self {
         Self {
-            config: config.clone(),
+            config,
+            settings,
             handle,
             map: RwLock::new(None),
             nodes: Mutex::new(HashMap::new()),
@@ -132,14 +123,14 @@ impl Cluster {
     /// The connection to a primary.
     pub(crate) async fn primary(&self, server: &Server) -> Result<Arc<Link>> {
         let node = self.node(server, Purpose::Owned)?;
-        node.ready(self.config.deadline).await;
+        node.ready(self.settings.deadline).await;
         Ok(Arc::clone(&node.link))
     }
 
     /// Asks every primary for an answer and is content with one.
     pub(crate) async fn ping(&self, whole: &Link) -> Result<()> {
         let primaries = self.known(whole)?;
-        let mut permit = whole.admit(primaries.len())?;
+        let mut permit = whole.shared.admit(primaries.len())?;
         let asked = primaries.iter().map(|server| {
             let permit = permit.part();
             async move {
@@ -177,7 +168,7 @@ impl Cluster {
         T: Send + 'static,
     {
         let began = Instant::now();
-        let slot = redis_keyslot(key.as_bytes());
+        let slot = slot_of(key.as_bytes());
         let Some(owner) = self.owner(slot).or_else(|| {
             self.refresh(client);
             self.owner(slot)
@@ -203,7 +194,7 @@ impl Cluster {
             // The first sending takes the place in flight with it; those after it are the same command.
             let part = permit.part();
             let found = match purpose {
-                Purpose::Owned => node.link.send(part, command(bounded, Sending::ByHash)).await,
+                Purpose::Owned => node.link.see_through(part, command(bounded, Sending::ByHash)).await,
                 Purpose::Asked => {
                     node.ask(part, &bounded, command(bounded.clone(), Sending::BySource))
                         .await
@@ -214,13 +205,10 @@ impl Cluster {
                     && redirections < REDIRECTIONS
                 {
                     redirections += 1;
-                    place = match redirection {
-                        Redirection::Moved(server) => {
-                            self.refresh(client);
-                            (server, Purpose::Owned)
-                        }
-                        Redirection::Ask(server) => (server, Purpose::Asked),
-                    };
+                    if redirection.1 == Purpose::Owned {
+                        self.refresh(client);
+                    }
+                    place = redirection;
                     continue;
                 }
                 if error::kind(error).is_unavailable() {
@@ -235,7 +223,7 @@ impl Cluster {
     }
 
     fn left(&self, began: Instant) -> Duration {
-        self.config.deadline.saturating_sub(began.elapsed())
+        self.settings.deadline.saturating_sub(began.elapsed())
     }
 
     /// The primary of a slot. Looked up here: fred's own lookup panics where the first slots have no primary.
@@ -268,7 +256,7 @@ impl Cluster {
             return;
         }
         let (cluster, client) = (Arc::downgrade(self), client.clone());
-        let limit = 2 * self.config.connect_timeout;
+        let limit = 2 * self.settings.connect_timeout;
         *refresh = Some(self.handle.spawn(async move {
             let _ = timeout(limit, client.sync_cluster()).await;
             if let Some(cluster) = cluster.upgrade() {
@@ -285,40 +273,35 @@ impl Cluster {
             return Ok(Arc::clone(node));
         }
         let mut config = self.config.clone();
-        config.fred.server = ServerConfig::Centralized { server: server.clone() };
-        let link = Link::new(&config, Driver::on(self.handle.clone()))?;
+        config.server = ServerConfig::Centralized { server: server.clone() };
+        let link = Link::new(config, &self.settings, Driver::on(self.handle.clone()))?;
         link.begin();
         let node = Arc::new(Node {
             link,
-            expected: Instant::now() + self.config.connect_timeout,
+            expected: Instant::now() + self.settings.connect_timeout,
             turn: Mutex::new(()),
         });
         nodes.insert((server.clone(), purpose), (Instant::now(), Arc::clone(&node)));
         Ok(node)
     }
 
-    /// Reads `MOVED 7638 127.0.0.1:7001` and `ASK 7638 127.0.0.1:7001`.
-    fn redirection(&self, error: &FredError, by: &Server) -> Option<Redirection> {
+    /// Where a node says that a key is.
+    fn redirection(&self, error: &FredError, by: &Server) -> Option<(Server, Purpose)> {
         if *error.kind() != FredKind::Cluster {
             return None;
         }
-        let mut words = error.details().split(' ');
-        let (code, address) = (words.next()?, words.nth(1)?);
-        let (host, port) = address.rsplit_once(':')?;
-        // A node that does not know the other's name means its own.
-        let host = if host.is_empty() { &*by.host } else { host };
-        let named = Server::new(host, port.parse().ok()?);
+        let (host, purpose) = match Redirection::parse(error.details(), &by.host)? {
+            Redirection::Moved(host) => (host, Purpose::Owned),
+            Redirection::Ask(host) => (host, Purpose::Asked),
+        };
+        let named = Server::new(host.name, host.port);
         // The map knows by which name its certificate goes.
         let server = self
             .primaries()
             .into_iter()
             .find(|server| *server == named)
             .unwrap_or(named);
-        match code {
-            "MOVED" => Some(Redirection::Moved(server)),
-            "ASK" => Some(Redirection::Ask(server)),
-            _ => None,
-        }
+        Some((server, purpose))
     }
 }
 
@@ -328,7 +311,7 @@ fn unknown(whole: &Link) -> Error {
         ErrorKind::Connection,
         format!(
             "not connected to {}: the nodes of the cluster are not known yet",
-            whole.servers()
+            whole.shared.servers()
         ),
     )
 }
@@ -359,7 +342,7 @@ impl Node {
     {
         let asking = CustomCommand::new_static("ASKING", ClusterHash::FirstKey, false);
         let mut asking = pin!(bounded.custom::<Value, Value>(asking, Vec::new()));
-        let mut command = pin!(self.link.send(permit, command));
+        let mut command = pin!(self.link.see_through(permit, command));
         // Both go into the connection's queue when they are first polled.
         let first = poll_fn(|context| {
             let _turn = self.turn.lock();

@@ -1,40 +1,16 @@
 //! What a failure of fred's means to a cache.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use larder::{Error, ErrorKind};
-
-/// What is known of the connection when one of its commands fails.
-#[derive(Debug, Clone)]
-pub(crate) struct Context<'a> {
-    pub(crate) servers: &'a str,
-    pub(crate) deadline: Duration,
-    /// Why the connection is down, where it is.
-    pub(crate) last_failure: Option<String>,
-    pub(crate) writes: bool,
-}
+use larder_redis_common::{Context, failed, is_servers_words, is_unready};
 
 /// Turns a failure of fred's into the one error of larder, without arguments of the command in it.
 #[cold]
 pub(crate) fn convert(error: &FredError, context: &Context<'_>) -> Error {
-    let kind = kind(error);
     let details = printable(error.details());
-    let message = match kind {
-        ErrorKind::Timeout if context.writes => format!(
-            "no answer from {} within {:?}; the write may or may not have been applied",
-            context.servers, context.deadline
-        ),
-        ErrorKind::Timeout => format!("no answer from {} within {:?}", context.servers, context.deadline),
-        ErrorKind::Connection if is_servers_words(&details) => details.to_string(),
-        ErrorKind::Connection => format!(
-            "not connected to {}: {}",
-            context.servers,
-            context.last_failure.as_deref().unwrap_or(&details)
-        ),
-        _ => details.to_string(),
-    };
-    Error::new(kind, message).with_source(FredError::new(error.kind().clone(), details.into_owned()))
+    failed(kind(error), &details, context).with_source(FredError::new(error.kind().clone(), details.into_owned()))
 }
 
 /// The kind that a failure of fred's has.
@@ -54,33 +30,6 @@ pub(crate) fn kind(error: &FredError) -> ErrorKind {
     }
 }
 
-/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away. So are
-/// the nodes of a cluster that go on sending a key to each other.
-fn is_unready(details: &str) -> bool {
-    let codes = [
-        "LOADING",
-        "BUSY",
-        "CLUSTERDOWN",
-        "MASTERDOWN",
-        "MOVED",
-        "ASK",
-        "TRYAGAIN",
-    ];
-    codes.contains(&code(details))
-}
-
-/// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
-/// before Redis 7, which begin with the script and the line.
-fn is_servers_words(details: &str) -> bool {
-    let code = code(details);
-    details.starts_with("@user_script")
-        || code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-}
-
-fn code(details: &str) -> &str {
-    details.split(' ').next().unwrap_or_default()
-}
-
 /// Tells whether a failure to connect will not mend itself: the address, the certificate or the password is wrong.
 pub(crate) fn is_final(error: &FredError) -> bool {
     match error.kind() {
@@ -91,11 +40,7 @@ pub(crate) fn is_final(error: &FredError) -> bool {
             .any(|sign| error.details().contains(sign)),
         #[cfg(feature = "rustls")]
         FredKind::Tls => true,
-        FredKind::Unknown => {
-            is_servers_words(error.details())
-                && !is_unready(error.details())
-                && !error.details().contains("max number of clients")
-        }
+        FredKind::Unknown => larder_redis_common::is_final(error.details()),
         _ => false,
     }
 }
@@ -104,24 +49,12 @@ pub(crate) fn is_final(error: &FredError) -> bool {
 #[cold]
 pub(crate) fn refused(error: &FredError, servers: &str) -> Error {
     let details = printable(error.details());
-    let advice = if details.contains("unknown command") && details.contains("HELLO") {
-        " (a server without RESP3: see RedisConfig::with_resp3)"
-    } else {
-        ""
-    };
-    Error::new(
-        ErrorKind::Server,
-        format!("no connection to {servers} is possible: {details}{advice}"),
-    )
-    .with_source(FredError::new(error.kind().clone(), details.into_owned()))
+    let source = FredError::new(error.kind().clone(), details.clone().into_owned());
+    larder_redis_common::refused(&details, servers).with_source(source)
 }
 
-/// The words of an error in one line, without the arguments some servers quote: they may be keys or passwords.
+/// The words of an error, taken out of the wrapping that fred hands on.
 pub(crate) fn printable(details: &str) -> Cow<'_, str> {
-    let details = match details.find(", with args beginning with") {
-        Some(end) => &details[..end],
-        None => details,
-    };
     // `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }` says it once inside.
     let details = match details
         .split_once("message: \"")
@@ -135,16 +68,13 @@ pub(crate) fn printable(details: &str) -> Cow<'_, str> {
         Some((custom, error)) if custom.starts_with("Custom {") => error.trim_end_matches(" }"),
         _ => details,
     };
-    let details = details.trim().trim_end_matches('.');
-    if details.contains(['\r', '\n']) {
-        Cow::Owned(details.replace(['\r', '\n'], " "))
-    } else {
-        Cow::Borrowed(details)
-    }
+    larder_redis_common::printable(details)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn converted(kind: FredKind, details: &'static str, writes: bool) -> Error {
@@ -214,18 +144,6 @@ mod tests {
         ] {
             assert_eq!(converted(fred, details, false).kind(), expected, "{details}");
         }
-    }
-
-    #[test]
-    fn a_timeout_says_what_is_not_known() {
-        assert_eq!(
-            converted(FredKind::Timeout, "Request timed out.", true).to_string(),
-            "no answer from localhost:6379 within 250ms; the write may or may not have been applied"
-        );
-        assert_eq!(
-            converted(FredKind::Timeout, "Request timed out.", false).to_string(),
-            "no answer from localhost:6379 within 250ms"
-        );
     }
 
     #[test]

@@ -47,8 +47,8 @@
 //!
 //! Each primary has a connection of its own, so that one that is away takes only its own keys with it: a call for them
 //! fails within its deadline until a replica has taken over, and all others are served. fred's own client for clusters,
-//! which has a connection to each primary besides, only keeps the map of the slots. A slot that moves is followed, in the middle of its move too, within the deadline of the
-//! call. `scan` asks every primary and ends with an error where one is away.
+//! which has a connection to each primary besides, only keeps the map of the slots. A slot that moves is followed, in
+//! the middle of its move too, within the deadline of the call. `scan` asks every primary and ends with an error where one is away.
 //!
 //! # Sentinels
 //!
@@ -65,17 +65,12 @@
 
 mod backend;
 mod cluster;
-mod command;
 mod config;
 mod error;
 mod link;
 mod manager;
-mod read;
-mod runtime;
-mod scan;
-mod script;
-mod url;
-mod write;
+mod send;
+mod wire;
 
 // The example of the README compiles as the others do.
 #[cfg(doctest)]
@@ -83,7 +78,10 @@ mod write;
 struct Readme;
 
 pub use backend::FredBackend;
-pub use config::RedisConfig;
 /// The client, in the version this crate is built on, for [`ConnectionManager::from_client`].
 pub use fred;
+pub use larder_redis_common::RedisConfig;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use larder_redis_common::rustls;
 pub use manager::ConnectionManager;

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,24 +13,21 @@ use fred::{
     interfaces::{ClientLike, EventInterface},
     types::{
         ConnectHandle,
-        config::{Options, Server},
+        config::{Config, Options, Server},
     },
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, Either, OptionFuture, Shared, join, join_all, select},
+    future::{BoxFuture, Either, OptionFuture, join, join_all, select},
 };
 use larder::{Error, ErrorKind, Result};
+use larder_redis_common::{Contact, Context, Driver, Settings, Shared, Silence, late};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
-use crate::{
-    cluster::Cluster,
-    config::{RedisConfig, servers},
-    error,
-    runtime::Driver,
-};
+use crate::{cluster::Cluster, config, error};
 
+type Closing = futures::future::Shared<BoxFuture<'static, ()>>;
 type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 
 pub(crate) struct Link {
@@ -41,85 +35,63 @@ pub(crate) struct Link {
     pub(crate) this: Weak<Link>,
     client: RwLock<Client>,
     pub(crate) options: Options,
-    pub(crate) driver: Driver,
-    pub(crate) deadline: Duration,
-    pub(crate) wrong_types: AtomicU64,
-    pub(crate) in_flight: Arc<AtomicUsize>,
-    pub(crate) max_in_flight: usize,
-    /// Since when commands went unanswered, in milliseconds after `origin`; 0 while they are answered.
-    pub(crate) silent_since: AtomicU64,
-    pub(crate) origin: Instant,
+    pub(crate) shared: Shared,
+    pub(crate) silence: Silence,
     connect_timeout: Duration,
-    servers: String,
     /// The connections to the nodes, where this is a cluster.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
     /// user's, and after closing.
     tasks: Mutex<Vec<Task>>,
     /// What everyone who closes waits for.
-    closing: OnceLock<Shared<BoxFuture<'static, ()>>>,
-    closed: AtomicBool,
+    closing: OnceLock<Closing>,
     /// What fred reports of its attempts to connect, read only when an error needs a reason.
     failures: Mutex<(Failures, Option<String>)>,
 }
 
-/// How the first attempt to connect went.
-pub(crate) enum Contact {
-    Made,
-    /// The server is away for now.
-    Away(Error),
-    /// Trying again will not help.
-    Refused(Error),
-}
-
 impl Link {
     /// Builds a connection that is not yet being made.
-    pub(crate) fn new(config: &RedisConfig, driver: Driver) -> Result<Arc<Self>> {
-        config.check()?;
+    pub(crate) fn new(servers: Config, settings: &Settings, driver: Driver) -> Result<Arc<Self>> {
         let built = {
             let _entered = driver.handle().enter();
-            config.builder().build()
+            config::builder(servers, settings).build()
         };
         let client = built.map_err(|error| {
             Error::new(ErrorKind::InvalidInput, error::printable(error.details())).with_source(error)
         })?;
-        Ok(Self::around(client, config, driver))
+        Ok(Self::around(client, settings, driver))
     }
 
     /// Wraps a client that its owner connects and closes.
     pub(crate) fn of_client(client: Client, driver: Driver) -> Arc<Self> {
-        let config = RedisConfig::with_defaults(client.client_config());
-        Self::around(client, &config, driver)
+        let settings = config::settings_of(&client.client_config());
+        Self::around(client, &settings, driver)
     }
 
-    fn around(client: Client, config: &RedisConfig, driver: Driver) -> Arc<Self> {
+    fn around(client: Client, settings: &Settings, driver: Driver) -> Arc<Self> {
         let failures = client.error_rx();
         let cluster = client.is_clustered();
-        let cluster = cluster.then(|| Arc::new(Cluster::new(config, driver.handle().clone())));
+        let cluster = cluster.then(|| {
+            let handle = driver.handle().clone();
+            Arc::new(Cluster::new(client.client_config(), settings.clone(), handle))
+        });
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             client: RwLock::new(client),
             // On every command: bounded by fred itself, because a dropped future leaves its command in fred's queue
             // to be sent later, where one that timed out is skipped.
             options: Options {
-                timeout: Some(config.deadline),
+                timeout: Some(settings.deadline),
                 fail_fast: true,
                 max_attempts: Some(1),
                 ..Options::default()
             },
-            driver,
-            deadline: config.deadline,
-            wrong_types: AtomicU64::new(0),
-            in_flight: Arc::new(AtomicUsize::new(0)),
-            max_in_flight: config.max_in_flight,
-            silent_since: AtomicU64::new(0),
-            origin: Instant::now(),
-            connect_timeout: config.connect_timeout,
-            servers: servers(&config.fred),
+            shared: Shared::new(settings, driver),
+            silence: Silence::new(settings.deadline),
+            connect_timeout: settings.connect_timeout,
             cluster,
             tasks: Mutex::new(Vec::new()),
             closing: OnceLock::new(),
-            closed: AtomicBool::new(false),
             failures: Mutex::new((failures, None)),
         })
     }
@@ -129,17 +101,13 @@ impl Link {
         self.client.read().clone()
     }
 
-    pub(crate) fn is_clustered(&self) -> bool {
-        self.cluster.is_some()
-    }
-
     /// Starts to connect in the background, and to connect again whenever the connection is lost.
     pub(crate) fn begin(&self) {
         self.connect(&mut self.tasks.lock());
     }
 
     fn connect(&self, tasks: &mut Vec<Task>) {
-        let _entered = self.driver.handle().enter();
+        let _entered = self.shared.driver.handle().enter();
         tasks.push(Task(self.client().connect()));
     }
 
@@ -167,12 +135,11 @@ impl Link {
                 }
                 Contact::Made
             }
-            Ok(Err(failure)) if error::is_final(&failure) => Contact::Refused(error::refused(&failure, &self.servers)),
+            Ok(Err(failure)) if error::is_final(&failure) => {
+                Contact::Refused(error::refused(&failure, self.shared.servers()))
+            }
             Ok(Err(failure)) => Contact::Away(error::convert(&failure, &self.context(false))),
-            Err(_) => Contact::Away(Error::new(
-                ErrorKind::Connection,
-                format!("{} did not answer within {:?}", self.servers, self.connect_timeout),
-            )),
+            Err(_) => Contact::Away(late(self.shared.servers(), self.connect_timeout)),
         }
     }
 
@@ -186,7 +153,7 @@ impl Link {
     /// counted, after which fred no longer flushes.
     pub(crate) fn replace_connection(&self) {
         let mut tasks = self.tasks.lock();
-        if self.is_closed() || tasks.is_empty() {
+        if self.shared.is_closed() || tasks.is_empty() {
             return;
         }
         tasks.retain(|task| !task.0.is_finished());
@@ -194,7 +161,7 @@ impl Link {
             silent.0.abort();
         }
         let fresh = {
-            let _entered = self.driver.handle().enter();
+            let _entered = self.shared.driver.handle().enter();
             self.client.read().clone_new()
         };
         self.failures.lock().0 = fresh.error_rx();
@@ -207,7 +174,7 @@ impl Link {
     /// Everyone who closes waits for the same end. It has a task of its own, so that none of them has to be polled
     /// for the others to go on.
     pub(crate) async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.shared.close();
         let closing = self.closing.get_or_init(|| {
             let tasks = std::mem::take(&mut *self.tasks.lock());
             // fred itself leaves the connected state before it sends QUIT, which `fail_fast` would take for an outage.
@@ -217,8 +184,8 @@ impl Link {
             };
             let client = self.client().with_options(&options);
             let nodes = self.cluster.as_ref().map(|cluster| cluster.close());
-            let limit = self.deadline;
-            let ending = self.driver.handle().spawn(async move {
+            let limit = self.shared.deadline;
+            let ending = self.shared.driver.handle().spawn(async move {
                 join(end(tasks, client, limit), OptionFuture::from(nodes)).await;
             });
             // It fails only where its runtime is gone, and the connection with it.
@@ -227,16 +194,12 @@ impl Link {
         closing.clone().await;
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
     /// What an error of a command needs to know.
     #[cold]
-    pub(crate) fn context(&self, writes: bool) -> error::Context<'_> {
-        error::Context {
-            servers: &self.servers,
-            deadline: self.deadline,
+    pub(crate) fn context(&self, writes: bool) -> Context<'_> {
+        Context {
+            servers: self.shared.servers(),
+            deadline: self.shared.deadline,
             last_failure: self.last_failure(),
             writes,
         }
@@ -255,10 +218,6 @@ impl Link {
                 Err(_) => return last.clone(),
             }
         }
-    }
-
-    pub(crate) fn servers(&self) -> &str {
-        &self.servers
     }
 }
 
@@ -297,9 +256,9 @@ async fn end(mut tasks: Vec<Task>, client: WithOptions<Client>, limit: Duration)
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
-            .field("servers", &self.servers)
+            .field("servers", &self.shared.servers())
             .field("state", &self.client.read().state())
-            .field("in_flight", &self.in_flight.load(Ordering::Relaxed))
+            .field("in_flight", &self.shared.bound.in_flight())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,14 @@
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use larder::{CacheBackend, Result};
+use larder_redis_common::{
+    RedisConfig,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
 use testkit::Identity;
 
 /// One of larder's Redis clients, as far as the suite needs it.
@@ -53,6 +61,23 @@ pub struct Trust {
 }
 
 impl Trust {
+    fn config(self) -> ClientConfig {
+        let mut authorities = RootCertStore::empty();
+        authorities.add(CertificateDer::from(self.authority)).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(authorities);
+        match self.identity {
+            None => client.with_no_client_auth(),
+            Some(identity) => {
+                let certificate = CertificateDer::from(identity.certificate);
+                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key));
+                client.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        }
+    }
+
     pub(crate) fn new(authority: &testkit::Authority) -> Self {
         Self {
             authority: authority.certificate().to_vec(),
@@ -67,6 +92,27 @@ impl Trust {
 }
 
 impl Settings {
+    /// The same as the clients take it.
+    ///
+    /// # Errors
+    ///
+    /// Invalid input for a URL that can not be used.
+    pub fn config(self) -> Result<RedisConfig> {
+        let mut config = RedisConfig::from_url(&self.url)?
+            .with_resp3(self.resp3)
+            .with_deadline(self.deadline)
+            .with_connect_timeout(self.connect_timeout)
+            // Where a test is on a runtime that can be shared, that is the harder case.
+            .with_shared_runtime(true);
+        if let Some(commands) = self.max_in_flight {
+            config = config.with_max_in_flight(commands);
+        }
+        if let Some(trust) = self.trust {
+            config = config.with_tls(trust.config());
+        }
+        Ok(config)
+    }
+
     /// Spans that a slow machine meets; tests of deadlines set their own.
     pub(crate) fn new(url: impl Into<String>) -> Self {
         Self {
@@ -103,4 +149,39 @@ impl Settings {
         self.trust = Some(trust);
         self
     }
+}
+
+/// Makes a [`Client`] of the `ConnectionManager` of a crate: the client's name, the crate's, and its backend's.
+#[macro_export]
+macro_rules! client {
+    ($client:ident of $krate:ident, $backend:ident) => {
+        struct $client($krate::ConnectionManager);
+
+        impl $crate::Client for $client {
+            type Backend = $krate::$backend;
+
+            async fn connect(settings: $crate::Settings) -> larder::Result<Self> {
+                $krate::ConnectionManager::from_config(settings.config()?)
+                    .await
+                    .map(Self)
+            }
+
+            async fn connect_strict(settings: $crate::Settings) -> larder::Result<Self> {
+                let made = $krate::ConnectionManager::from_config_strict(settings.config()?);
+                made.await.map(Self)
+            }
+
+            fn backend(&self) -> Self::Backend {
+                self.0.backend()
+            }
+
+            async fn ping(&self) -> larder::Result<()> {
+                self.0.ping().await
+            }
+
+            async fn close(&self) {
+                self.0.close().await;
+            }
+        }
+    };
 }

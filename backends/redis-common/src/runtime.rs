@@ -17,7 +17,8 @@ use tokio::{
 };
 
 /// A handle on the runtime that drives a connection, and the runtime itself where it is ours.
-pub(crate) struct Driver {
+#[derive(Debug)]
+pub struct Driver {
     handle: Handle,
     owned: Option<Runtime>,
 }
@@ -27,7 +28,7 @@ impl Driver {
     ///
     /// A current-thread runtime is not taken: it makes progress only while its one thread polls it, so a caller on
     /// another thread would wait without its deadline. Nor is one without timers or sockets.
-    pub(crate) fn shared_or_own(may_share: bool) -> Result<Self> {
+    pub fn shared_or_own(may_share: bool) -> Result<Self> {
         match Handle::try_current() {
             Ok(handle)
                 if may_share && handle.runtime_flavor() == RuntimeFlavor::MultiThread && has_drivers(&handle) =>
@@ -39,15 +40,16 @@ impl Driver {
     }
 
     /// Takes a runtime that somebody else keeps.
-    pub(crate) fn on(handle: Handle) -> Self {
+    #[must_use]
+    pub fn on(handle: Handle) -> Self {
         Self { handle, owned: None }
     }
 
     /// Starts a background runtime of one thread, which ends with this value.
-    pub(crate) fn own() -> Result<Self> {
+    pub fn own() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .thread_name("larder-fred")
+            .thread_name("larder-redis")
             .enable_all()
             .build()
             .map_err(|error| {
@@ -63,12 +65,14 @@ impl Driver {
         })
     }
 
-    pub(crate) fn handle(&self) -> &Handle {
+    /// The runtime.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
     /// Runs `future` on the runtime and waits for it on the calling thread, which may be any but the runtime's own.
-    pub(crate) fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    pub fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let (sender, receiver) = sync_channel(1);
         self.handle.spawn(async move {
             let _ = sender.send(future.await);
@@ -79,7 +83,7 @@ impl Driver {
     }
 
     /// Polls `future` inside the runtime, whichever executor polls the result.
-    pub(crate) async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
+    pub async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
         // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to
         // the task's next turn, which never comes.
         let mut future = pin!(unconstrained(future));

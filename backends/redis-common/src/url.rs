@@ -2,19 +2,35 @@
 
 use std::net::IpAddr;
 
-use fred::types::config::Config;
 use larder::{Error, ErrorKind, Result};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::config::{Host, Settings, Topology};
 
 const SCHEMES: &str =
     "redis, rediss, valkey or valkeys, with -cluster, -sentinel or +unix behind it where that is meant";
 
-/// Reads `url`, refusing what fred would quietly take for something else.
-pub(crate) fn parse(url: &str) -> Result<Config> {
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+
+/// Reads `url`, refusing what its grammar would quietly take for something else.
+pub(crate) fn parse(url: &str) -> Result<Settings> {
+    read(url).map_err(|why| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("redis url {:?} is not usable: {why}", redact(url)),
+        )
+    })
+}
+
+/// [`parse`] with the bare reason, which quotes nothing of the URL.
+fn read(url: &str) -> Result<Settings, String> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(malformed(url, &format!("it has no scheme ({SCHEMES})")));
+        return Err(format!("it has no scheme ({SCHEMES})"));
     };
     if matches!(scheme, "redis+unix" | "valkey+unix") {
-        return parse_socket(url, rest);
+        return read_socket(url, rest);
     }
     let (base, topology) = match scheme.split_once('-') {
         Some((base, topology)) => (base, Some(topology)),
@@ -23,62 +39,109 @@ pub(crate) fn parse(url: &str) -> Result<Config> {
     if !matches!(base, "redis" | "rediss" | "valkey" | "valkeys")
         || !matches!(topology, None | Some("cluster" | "sentinel"))
     {
-        return Err(malformed(url, &format!("its scheme is not known ({SCHEMES})")));
-    }
-    if base.ends_with('s') && base != "redis" && !cfg!(feature = "rustls") {
-        return Err(malformed(
-            url,
-            "it asks for TLS, and larder-fred was built without its feature `rustls`",
-        ));
+        return Err(format!("its scheme is not known ({SCHEMES})"));
     }
     // The URL's grammar ends the host at the first of these, so what was meant as a password would be taken for a
     // port, a database or a query, and shown as such.
     if rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@')) {
-        return Err(malformed(
-            url,
-            "a '/', '?' or '#' in a user or password has to be percent-encoded, as has an '@' behind the host",
-        ));
+        return Err(
+            "a '/', '?' or '#' in a user or password has to be percent-encoded, as has an '@' behind the host".into(),
+        );
     }
-    if topology == Some("cluster") && !matches!(path(rest), "" | "/" | "/0") {
-        return Err(malformed(url, "a cluster has no database but 0"));
+    let parsed = Url::parse(url).map_err(|error| error.to_string())?;
+    let port = if topology == Some("sentinel") {
+        SENTINEL_PORT
+    } else {
+        PORT
+    };
+    let first = host(&parsed, port)?;
+    let database = database(path(rest).trim_start_matches('/'))?;
+    let (mut others, mut service, mut user, mut password) = (Vec::new(), None, None, None);
+    for (name, value) in parsed.query_pairs() {
+        match (topology, &*name) {
+            (Some(_), "node") => others.push(node(&value)?),
+            (Some("sentinel"), "sentinelServiceName") => service = Some(value.into_owned()),
+            (Some("sentinel"), "sentinelUsername") => user = Some(value.into_owned()),
+            (Some("sentinel"), "sentinelPassword") => password = Some(value.into_owned()),
+            _ => return Err("a setting of its query is not known".into()),
+        }
     }
-    Config::from_url(url).map_err(|error| {
-        // The only one of fred's messages that quotes the URL.
-        let (why, _quoted) = error.details().split_once(": ").unwrap_or((error.details(), ""));
-        malformed(url, why.trim_end_matches('.'))
-    })
+    let hosts = || [first.clone()].into_iter().chain(others).collect();
+    let topology = match topology {
+        None => Topology::One(first),
+        Some("cluster") if database.is_some_and(|number| number != 0) => {
+            return Err("a cluster has no database but 0".into());
+        }
+        Some("cluster") => Topology::Cluster(hosts()),
+        Some(_) => Topology::Sentinel {
+            hosts: hosts(),
+            service: service.ok_or("it names no service, as ?sentinelServiceName=name")?,
+            user,
+            password,
+        },
+    };
+    let mut settings = Settings::new(topology);
+    settings.tls = matches!(base, "rediss" | "valkeys");
+    settings.database = database;
+    (settings.user, settings.password) = credentials(&parsed)?;
+    Ok(settings)
 }
 
 /// Reads the URL of a unix socket, whose path is no database.
-#[cfg(feature = "unix-sockets")]
-fn parse_socket(url: &str, rest: &str) -> Result<Config> {
+fn read_socket(url: &str, rest: &str) -> Result<Settings, String> {
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let database = match query.strip_prefix("db=") {
-        Some(number) => match number.parse() {
-            Ok(number) => Some(number),
-            Err(_) => return Err(malformed(url, "its database is no number")),
-        },
+        Some(number) => database(number)?,
         None if query.is_empty() => None,
-        None => return Err(malformed(url, "the only setting of a socket is its database, as ?db=2")),
+        None => return Err("the only setting of a socket is its database, as ?db=2".into()),
     };
     let socket = path(rest);
-    if matches!(socket, "" | "/") || socket.contains('%') {
-        return Err(malformed(
-            url,
-            "it has no path, or one with percent-encoded letters, which fred does not decode",
-        ));
+    if matches!(socket, "" | "/") {
+        return Err("it has no path".into());
     }
-    let mut config = Config::from_url_unix(url).map_err(|_| malformed(url, "it is no URL"))?;
-    config.database = database;
-    Ok(config)
+    let parsed = Url::parse(url).map_err(|error| error.to_string())?;
+    let mut settings = Settings::new(Topology::Socket(decoded(socket)?.into()));
+    settings.database = database;
+    (settings.user, settings.password) = credentials(&parsed)?;
+    Ok(settings)
 }
 
-#[cfg(not(feature = "unix-sockets"))]
-fn parse_socket(url: &str, _rest: &str) -> Result<Config> {
-    Err(malformed(
-        url,
-        "it names a unix socket, and larder-fred was built without its feature `unix-sockets`",
-    ))
+fn host(url: &Url, default_port: u16) -> Result<Host, String> {
+    // Of a scheme that the URL's grammar does not know, an address comes as text.
+    let name = url.host_str().filter(|name| !name.is_empty()).ok_or("it has no host")?;
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    Ok(Host::new(decoded(name)?, url.port().unwrap_or(default_port)))
+}
+
+fn node(address: &str) -> Result<Host, String> {
+    let malformed = || "a further node is no host:port".to_owned();
+    let (name, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    if name.is_empty() || name.contains(['@', '/']) {
+        return Err(malformed());
+    }
+    Ok(Host::new(name, port.parse().map_err(|_| malformed())?))
+}
+
+fn database(text: &str) -> Result<Option<u8>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| "its database is no number".to_owned())
+}
+
+fn credentials(url: &Url) -> Result<(Option<String>, Option<String>), String> {
+    let part = |text: &str| decoded(text).map(|text| (!text.is_empty()).then_some(text));
+    Ok((part(url.username())?, part(url.password().unwrap_or_default())?))
+}
+
+fn decoded(text: &str) -> Result<String, String> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded
+        .map(|text| text.into_owned())
+        .map_err(|_| "a percent-encoded part of it is no UTF-8".to_owned())
 }
 
 /// The path of a URL whose scheme is cut off.
@@ -86,13 +149,6 @@ fn path(rest: &str) -> &str {
     let host = rest.rfind('@').map_or(rest, |at| &rest[at + 1..]);
     let end = host.find(['?', '#']).unwrap_or(host.len());
     host[..end].find('/').map_or("", |slash| &host[slash..end])
-}
-
-fn malformed(url: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        format!("redis url {:?} is not usable: {why}", redact(url)),
-    )
 }
 
 /// What of a URL that could not be read is certainly no secret: a scheme, and a host that can be nothing else.
@@ -159,6 +215,8 @@ mod tests {
             ("redis-cluster://localhost:7000/3", "\"redis-cluster://localhost***\""),
             ("redis-sentinel://localhost:26379", "\"redis-sentinel://localhost***\""),
             ("redis-unix:///tmp/redis.sock", "\"redis-unix://***\""),
+            ("redis://localhost?timeout=1", "\"redis://localhost***\""),
+            ("redis-cluster://localhost?node=b", "\"redis-cluster://localhost***\""),
         ] {
             let error = refusal(url);
             let text = error.to_string();
@@ -244,23 +302,15 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "unix-sockets"))]
-    #[test]
-    fn sockets_name_the_feature_they_need() {
-        let error = refusal("redis+unix:///tmp/redis.sock");
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("feature `unix-sockets`"), "{error}");
-    }
-
-    #[cfg(feature = "unix-sockets")]
     #[test]
     fn the_url_of_a_socket_has_a_path_and_perhaps_a_database_and_a_password() {
-        let config = parse("valkey+unix:///tmp/redis.sock").unwrap();
-        assert!(config.server.is_unix_socket());
-        assert_eq!(config.database, None);
-        let config = parse("redis+unix://app:hunter2@localhost/tmp/redis.sock?db=3").unwrap();
+        let settings = parse("valkey+unix:///tmp/redis.sock").unwrap();
+        assert!(settings.topology == Topology::Socket("/tmp/redis.sock".into()));
+        assert_eq!(settings.database, None);
+        let settings = parse("redis+unix://app:hunter2@localhost/tmp/with%20space.sock?db=3").unwrap();
+        assert!(settings.topology == Topology::Socket("/tmp/with space.sock".into()));
         assert_eq!(
-            (config.database, config.password.as_deref()),
+            (settings.database, settings.password.as_deref()),
             (Some(3), Some("hunter2"))
         );
         for url in [
@@ -268,7 +318,6 @@ mod tests {
             "redis+unix:///",
             "redis+unix:///tmp/redis.sock?db=first",
             "redis+unix:///tmp/redis.sock?database=1",
-            "redis+unix:///tmp/with%20space.sock",
             "redis+unix://:hunter2@localhost/tmp/redis.sock?db=first",
         ] {
             let error = refusal(url);
@@ -277,31 +326,37 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "rustls"))]
     #[test]
-    fn tls_schemes_name_the_feature_they_need() {
-        for url in [
-            "rediss://localhost",
-            "valkeys://localhost",
-            "rediss-cluster://localhost:7000",
-            "valkeys-cluster://localhost:7000",
-            "rediss-sentinel://localhost:26379?sentinelServiceName=main",
+    fn tls_schemes_turn_tls_on_and_others_do_not() {
+        for (url, tls) in [
+            ("rediss://localhost", true),
+            ("valkeys://localhost", true),
+            ("rediss-cluster://localhost:7000", true),
+            ("rediss-sentinel://localhost?sentinelServiceName=main", true),
+            ("redis://localhost", false),
+            ("valkey-cluster://localhost", false),
         ] {
-            let error = refusal(url);
-            assert_eq!(error.kind(), ErrorKind::InvalidInput);
-            assert!(error.to_string().contains("feature `rustls`"), "{error}");
+            assert_eq!(parse(url).unwrap().tls, tls, "{url}");
         }
     }
 
-    #[cfg(feature = "rustls")]
     #[test]
-    fn tls_schemes_turn_tls_on() {
-        for url in [
-            "rediss://localhost",
-            "valkeys://localhost",
-            "rediss-cluster://localhost:7000",
-        ] {
-            assert!(parse(url).unwrap().uses_tls(), "{url}");
-        }
+    fn each_part_of_a_url_is_read() {
+        let settings = parse("redis://a%40pp:p%2Fw@[::1]/7").unwrap();
+        assert!(settings.topology == Topology::One(Host::new("::1", 6379)));
+        assert_eq!(settings.user.as_deref(), Some("a@pp"));
+        assert_eq!(settings.password.as_deref(), Some("p/w"));
+        assert_eq!(settings.database, Some(7));
+        let settings = parse("redis-cluster://a:1?node=b:2&node=[::1]:3").unwrap();
+        let hosts = vec![Host::new("a", 1), Host::new("b", 2), Host::new("::1", 3)];
+        assert!(settings.topology == Topology::Cluster(hosts));
+        let settings = parse("redis-sentinel://a?sentinelServiceName=main&sentinelPassword=pw").unwrap();
+        let sentinels = Topology::Sentinel {
+            hosts: vec![Host::new("a", 26379)],
+            service: "main".to_owned(),
+            user: None,
+            password: Some("pw".to_owned()),
+        };
+        assert!(settings.topology == sentinels);
     }
 }

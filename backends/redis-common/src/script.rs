@@ -2,16 +2,13 @@
 
 use std::sync::OnceLock;
 
-use fred::{
-    clients::{Client, WithOptions},
-    error::Error as FredError,
-    interfaces::LuaInterface,
-    types::{Key, Value},
-};
+use sha1_smol::Sha1;
 
 /// A script and the hash servers know it by.
-pub(crate) struct Script {
+#[derive(Debug)]
+pub struct Script {
     source: &'static str,
+    writes: bool,
     hash: OnceLock<String>,
 }
 
@@ -63,7 +60,7 @@ return 1",
 );
 
 /// `ARGV[1]` is the index of the last byte wanted, or -1 for none: to GETRANGE itself that means the whole value.
-pub(crate) static HEAD: Script = Script::new(
+pub(crate) static HEAD: Script = Script::reading(
     "local size = redis.pcall('STRLEN', KEYS[1])
 if type(size) == 'table' then return size end
 if size == 0 and redis.call('EXISTS', KEYS[1]) == 0 then return false end
@@ -74,7 +71,8 @@ return {bytes, size, redis.call('PTTL', KEYS[1])}",
 
 /// Which command a script is sent by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sending {
+#[expect(clippy::exhaustive_enums, reason = "a client has to know each")]
+pub enum Sending {
     /// EVALSHA, and EVAL where the server does not know the script yet: two round trips the first time.
     ByHash,
     /// EVAL at once, which keeps its place between the commands sent before and after it.
@@ -83,7 +81,8 @@ pub(crate) enum Sending {
 
 impl Sending {
     /// The one that serves where either is needed.
-    pub(crate) fn or(self, other: Self) -> Self {
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
         if self == Self::ByHash { other } else { self }
     }
 }
@@ -92,28 +91,31 @@ impl Script {
     const fn new(source: &'static str) -> Self {
         Self {
             source,
+            writes: true,
             hash: OnceLock::new(),
         }
     }
 
-    /// Runs the script on `key`.
-    ///
-    /// SCRIPT LOAD is never used: EVAL leaves the script with whichever server answered, which on a cluster is the
-    /// one that holds the key, and a user needs no right to SCRIPT.
-    pub(crate) async fn run(
-        &'static self,
-        client: WithOptions<Client>,
-        key: Key,
-        args: Vec<Value>,
-        sending: Sending,
-    ) -> Result<Value, FredError> {
-        if sending == Sending::ByHash {
-            let hash = self.hash.get_or_init(|| fred::util::sha1_hash(self.source));
-            match Box::pin(client.evalsha(hash.as_str(), key.clone(), args.clone())).await {
-                Err(error) if error.details().starts_with("NOSCRIPT") => {}
-                answer => return answer,
-            }
-        }
-        Box::pin(client.eval(self.source, key, args)).await
+    const fn reading(source: &'static str) -> Self {
+        let mut script = Self::new(source);
+        script.writes = false;
+        script
+    }
+
+    /// What EVAL takes. SCRIPT LOAD is never used: EVAL leaves the script with whichever server answered, which on a
+    /// cluster is the one that holds the key, and a user needs no right to SCRIPT.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// What EVALSHA takes.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| Sha1::from(self.source).digest().to_string())
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
     }
 }

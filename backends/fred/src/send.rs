@@ -1,0 +1,91 @@
+//! How a command goes over a connection of fred's.
+
+use std::future::Future;
+
+use fred::{
+    clients::{Client, WithOptions},
+    error::{Error as FredError, ErrorKind as FredKind},
+    interfaces::ClientLike,
+    types::Key,
+};
+use larder::Result;
+use larder_redis_common::{Permit, Sending, Silence, Watched};
+use tokio::runtime::Handle;
+
+use crate::{cluster::Answer, error, link::Link};
+
+impl Link {
+    /// A client whose commands have the deadline on them.
+    pub(crate) fn bounded(&self) -> WithOptions<Client> {
+        self.client().with_options(&self.options)
+    }
+
+    pub(crate) async fn ping_by(&self, permit: Permit) -> Result<()> {
+        let client = self.bounded();
+        self.read(permit, async move { client.ping::<()>(None).await }).await
+    }
+
+    /// Sends a command about `key` to the server that has it.
+    pub(crate) async fn send_to<T, F>(
+        &self,
+        key: &Key,
+        permit: Permit,
+        command: impl Fn(WithOptions<Client>, Sending) -> F + Send,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.cluster {
+            // Boxed, so that what only clusters need is no part of every call.
+            Some(cluster) => Box::pin(cluster.send(&self.client(), key, permit, command)).await,
+            None => Answer {
+                found: self.see_through(permit, command(self.bounded(), Sending::ByHash)).await,
+                by: None,
+            },
+        }
+    }
+
+    /// Waits for a command that reads.
+    pub(crate) fn read<T, F>(
+        &self,
+        permit: Permit,
+        command: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let sent = self.see_through(permit, command);
+        async move { self.judge(sent.await, false) }
+    }
+
+    /// Converts the error of an answer.
+    pub(crate) fn judge<T>(&self, answer: Result<T, FredError>, writes: bool) -> Result<T> {
+        answer.map_err(|failure| error::convert(&failure, &self.context(writes)))
+    }
+}
+
+impl Watched for Link {
+    type Failure = FredError;
+
+    fn this(&self) -> std::sync::Weak<Self> {
+        std::sync::Weak::clone(&self.this)
+    }
+
+    fn handle(&self) -> &Handle {
+        self.shared.driver.handle()
+    }
+
+    fn silence(&self) -> &Silence {
+        &self.silence
+    }
+
+    fn is_timeout(failure: &FredError) -> bool {
+        *failure.kind() == FredKind::Timeout
+    }
+
+    fn replace_connection(&self) {
+        Self::replace_connection(self);
+    }
+}

@@ -1,0 +1,162 @@
+//! The commands of a cache in fred's words, and the answers out of them.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use fred::{
+    clients::{Client, WithOptions},
+    error::Error as FredError,
+    interfaces::{KeysInterface, LuaInterface},
+    types::{Expiration, Key, SetOptions, Value, config::Server},
+};
+use larder::Result;
+use larder_redis_common::{
+    Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Wire,
+};
+
+use crate::{config, link::Link};
+
+impl Wire for Link {
+    /// `None` stands for the only server.
+    type Node = Option<Server>;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    async fn send(&self, command: Command, permit: Permit) -> Result<Reply> {
+        let (key, writes) = (Key::from(command.key()), command.writes());
+        let answer = self
+            .send_to(&key, permit, |client, needed| run(client, command.clone(), needed))
+            .await;
+        answer.judge(self, writes).map(reply)
+    }
+
+    fn is_clustered(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    fn nodes(&self) -> Result<Vec<Option<Server>>> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(vec![None]);
+        };
+        Ok(cluster.known(self)?.into_iter().map(Some).collect())
+    }
+
+    async fn page(
+        &self,
+        node: &Option<Server>,
+        cursor: &str,
+        pattern: &str,
+        count: u32,
+        permit: Permit,
+    ) -> Result<Reply> {
+        let (cursor, pattern) = (cursor.to_owned(), pattern.to_owned());
+        let page = |client: WithOptions<Client>| async move {
+            client
+                .scan_page::<Value, _, _>(cursor, pattern, Some(count), None)
+                .await
+        };
+        if let (Some(cluster), Some(server)) = (&self.cluster, node) {
+            let primary = cluster.primary(server).await?;
+            let answer = primary.read(permit, page(primary.bounded())).await;
+            answer.inspect_err(|_| cluster.refresh(&self.client())).map(reply)
+        } else {
+            self.read(permit, page(self.bounded())).await.map(reply)
+        }
+    }
+
+    fn fmt_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Connection for Link {
+    fn prepare(settings: &Settings, driver: Driver) -> Result<Arc<Self>> {
+        Self::new(config::servers(settings)?, settings, driver)
+    }
+
+    fn begin(&self) {
+        Self::begin(self);
+    }
+
+    async fn first_contact(&self) -> Contact {
+        Self::first_contact(self).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        match &self.cluster {
+            Some(cluster) => Box::pin(cluster.ping(self)).await,
+            None => self.ping_by(self.shared.admit(1)?).await,
+        }
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+}
+
+async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Value, FredError> {
+    match command {
+        Command::Get { key } => client.get(key).await,
+        Command::GetMany { keys } => {
+            let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
+            client.mget(keys).await
+        }
+        Command::Set {
+            key,
+            value,
+            millis,
+            if_absent,
+        } => {
+            let condition = if_absent.then_some(SetOptions::NX);
+            client
+                .set(key, value, millis.map(Expiration::PX), condition, false)
+                .await
+        }
+        Command::Unlink { key } => client.unlink(key).await,
+        Command::Expire { key, millis } => client.pexpire(key, millis, None).await,
+        Command::Script {
+            script,
+            key,
+            args,
+            sending,
+        } => {
+            let args: Vec<Value> = args.into_iter().map(Value::Bytes).collect();
+            run_script(client, script, key.into(), args, sending.or(needed)).await
+        }
+    }
+}
+
+async fn run_script(
+    client: WithOptions<Client>,
+    script: &Script,
+    key: Key,
+    args: Vec<Value>,
+    sending: Sending,
+) -> Result<Value, FredError> {
+    if sending == Sending::ByHash {
+        match Box::pin(client.evalsha(script.hash(), key.clone(), args.clone())).await {
+            Err(error) if error.details().starts_with("NOSCRIPT") => {}
+            answer => return answer,
+        }
+    }
+    Box::pin(client.eval(script.source(), key, args)).await
+}
+
+fn reply(value: Value) -> Reply {
+    match value {
+        Value::Null => Reply::Nil,
+        Value::Integer(number) => Reply::Integer(number),
+        Value::Bytes(bytes) => copied(&bytes),
+        Value::String(text) => copied(text.inner()),
+        Value::Array(parts) => Reply::Array(parts.into_iter().map(reply).collect()),
+        _ => Reply::Other,
+    }
+}
+
+/// A value of its own. What fred hands out is a slice of the connection's buffer, and keeps all of that in memory: at
+/// the least 8 KiB, and next to a large value as much as that takes.
+fn copied(bytes: &Bytes) -> Reply {
+    Reply::Bytes(Bytes::copy_from_slice(bytes))
+}

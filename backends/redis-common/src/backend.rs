@@ -1,0 +1,123 @@
+//! The backend of a client, which is a store and shows nothing of it.
+
+/// Makes the backend of a client around the [`Store`](crate::Store) on its connection.
+#[macro_export]
+macro_rules! backend {
+    ($(#[$doc:meta])* $backend:ident around $connection:ty) => {
+        /// Redis or Valkey as a store of a cache's bytes; made by [`ConnectionManager::backend`](crate::ConnectionManager::backend).
+        ///
+        /// Clones share the connection.
+        ///
+        /// # Behavior
+        ///
+        /// Beyond the contract of [`CacheBackend`](larder::CacheBackend):
+        ///
+        /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
+        ///   has not left this process by its deadline is not sent at all.
+        /// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
+        /// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN counts as away, and so do the nodes of a cluster that
+        ///   go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
+        ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
+        /// - A call whose future is dropped midway goes on in the background until its answer or its deadline, and counts as
+        ///   in flight until then. So a write is not left to be sent when a lost connection is back, callers who give up
+        ///   early can not exceed [`RedisConfig::with_max_in_flight`](crate::RedisConfig::with_max_in_flight), and a
+        ///   connection that leaves them unanswered is found out.
+        /// - A connection that answers nothing for a second is replaced.
+        /// - A write whose connection breaks before its answer fails with
+        ///   [`ErrorKind::Connection`](larder::ErrorKind::Connection), and may have been applied.
+        /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
+        ///   after it are not tried.
+        /// - `scan` asks for 512 keys a page.
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $backend {
+            store: $crate::Store<$connection>,
+        }
+
+        impl $backend {
+            pub(crate) fn new(store: $crate::Store<$connection>) -> Self {
+                Self { store }
+            }
+
+            /// How often `get` or `head` met a key of another Redis type and answered as if it were missing, since the
+            /// connection was made.
+            ///
+            /// `get_many` is not counted: MGET answers nil for such keys and for missing ones alike.
+            #[must_use]
+            pub fn wrong_type_reads(&self) -> u64 {
+                self.store.wrong_type_reads()
+            }
+        }
+
+        impl std::fmt::Debug for $backend {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($backend)).field(&self.store).finish()
+            }
+        }
+
+        const _: () = {
+            use std::{future::Future, time::Duration};
+
+            use $crate::__private::{
+                Bytes, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, Stream,
+            };
+
+            #[deny(clippy::missing_trait_methods)]
+            impl CacheBackend for $backend {
+                fn capabilities(&self) -> Capabilities {
+                    self.store.capabilities()
+                }
+
+                fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+                    self.store.get(key)
+                }
+
+                fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
+                    self.store.get_many(keys)
+                }
+
+                fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
+                    self.store.head(key, n)
+                }
+
+                fn set(
+                    &self,
+                    key: &str,
+                    value: Bytes,
+                    options: SetOptions,
+                ) -> impl Future<Output = Result<Outcome>> + Send {
+                    self.store.set(key, value, options)
+                }
+
+                fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+                    self.store.set_many(items)
+                }
+
+                fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+                    self.store.delete(key, condition)
+                }
+
+                fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+                    self.store.delete_many(keys)
+                }
+
+                fn expire(
+                    &self,
+                    key: &str,
+                    after: Duration,
+                    condition: Condition,
+                ) -> impl Future<Output = Result<Outcome>> + Send {
+                    self.store.expire(key, after, condition)
+                }
+
+                fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+                    self.store.persist(key, condition)
+                }
+
+                fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
+                    self.store.scan(pattern)
+                }
+            }
+        };
+    };
+}

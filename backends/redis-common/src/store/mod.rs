@@ -1,0 +1,224 @@
+//! The calls of a backend, for any client.
+
+mod read;
+mod scan;
+mod write;
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, future::join_all};
+use larder::{CacheBackend, Condition, Entry, Error, ErrorKind, Head, Outcome, Result, SetItem, SetOptions};
+
+use crate::{
+    command::{Command, Reply},
+    config::Settings,
+    flight::{Bound, Permit},
+    runtime::Driver,
+};
+
+/// How many commands of a batch are under way at once, and how many keys one MGET asks for: more would keep the server
+/// from its other clients for long, and a batch's memory grows with it.
+const WINDOW: usize = 1024;
+
+/// What every connection has, whichever client it is made by.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Shared {
+    /// What it runs on.
+    pub driver: Driver,
+    /// How long a command may take.
+    pub deadline: Duration,
+    /// The commands in flight.
+    pub bound: Bound,
+    servers: String,
+    wrong_types: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    /// Of a connection that is made from `settings`.
+    #[must_use]
+    pub fn new(settings: &Settings, driver: Driver) -> Self {
+        Self {
+            driver,
+            deadline: settings.deadline,
+            bound: Bound::new(settings.max_in_flight),
+            servers: settings.servers(),
+            wrong_types: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Where the connection starts from.
+    #[must_use]
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// Takes places for `commands`, all or none.
+    ///
+    /// # Errors
+    ///
+    /// Overloaded where there is none, and a connection error once it is closed.
+    pub fn admit(&self, commands: usize) -> Result<Permit> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Connection, "the connection manager was closed"));
+        }
+        self.bound.admit(commands)
+    }
+
+    /// Lets no command in any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Tells whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// A client, as far as the calls of a backend need it.
+pub trait Wire: Send + Sync + 'static {
+    /// A server that holds keys.
+    type Node: Clone + Send;
+
+    /// What it has as every client has.
+    fn shared(&self) -> &Shared;
+
+    /// Sends a command, once, to the server that has its key, and waits for the answer or the deadline.
+    ///
+    /// An error of the server's has its own words for a message.
+    fn send(&self, command: Command, permit: Permit) -> impl Future<Output = Result<Reply>> + Send;
+
+    /// Sends commands in their order, all before the first is answered. An answer each.
+    fn send_all(&self, commands: Vec<Command>, mut permit: Permit) -> impl Future<Output = Vec<Result<Reply>>> + Send {
+        join_all(
+            commands
+                .into_iter()
+                .map(move |command| self.send(command, permit.part())),
+        )
+    }
+
+    /// Tells whether keys are spread over several servers by their slots.
+    fn is_clustered(&self) -> bool;
+
+    /// Every server that holds keys.
+    fn nodes(&self) -> Result<Vec<Self::Node>>;
+
+    /// Sends SCAN with a cursor, a pattern and a count.
+    fn page(
+        &self,
+        node: &Self::Node,
+        cursor: &str,
+        pattern: &str,
+        count: u32,
+        permit: Permit,
+    ) -> impl Future<Output = Result<Reply>> + Send;
+
+    /// Writes how the connection is, for debugging.
+    fn fmt_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// A backend on a client's connection, which clones share.
+pub struct Store<W> {
+    wire: Arc<W>,
+}
+
+impl<W: Wire> Store<W> {
+    /// A backend on that connection.
+    pub fn new(wire: Arc<W>) -> Self {
+        Self { wire }
+    }
+
+    /// How often `get` or `head` met a key of another Redis type.
+    #[must_use]
+    pub fn wrong_type_reads(&self) -> u64 {
+        self.wire.shared().wrong_types.load(Ordering::Relaxed)
+    }
+
+    /// Runs a call on the connection's runtime and names it in its error.
+    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let answer = self.wire.shared().driver.enter(call).await;
+        answer.map_err(|error| error.with_operation(operation))
+    }
+
+    /// [`call`](Self::call) for a batch, whose parts fail by themselves.
+    async fn call_many<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Vec<Result<T>>> + Send,
+    ) -> Vec<Result<T>> {
+        let answers = self.wire.shared().driver.enter(call).await;
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| error.with_operation(operation)))
+            .collect()
+    }
+}
+
+impl<W: Wire> CacheBackend for Store<W> {
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.call("get", read::get(&*self.wire, key))
+    }
+
+    fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
+        self.call_many("get_many", read::get_many(&*self.wire, keys))
+    }
+
+    fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
+        self.call("head", read::head(&*self.wire, key, n))
+    }
+
+    fn set(&self, key: &str, value: Bytes, options: SetOptions) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("set", write::set(&*self.wire, key, value, options))
+    }
+
+    fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.call_many("set_many", write::set_many(&*self.wire, items))
+    }
+
+    fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("delete", write::delete(&*self.wire, key, condition))
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.call_many("delete_many", write::delete_many(&*self.wire, keys))
+    }
+
+    fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("expire", write::expire(&*self.wire, key, after, condition))
+    }
+
+    fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.call("persist", write::persist(&*self.wire, key, condition))
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a, W> {
+        scan::scan(&*self.wire, pattern)
+    }
+}
+
+impl<W> Clone for Store<W> {
+    fn clone(&self) -> Self {
+        Self {
+            wire: Arc::clone(&self.wire),
+        }
+    }
+}
+
+impl<W: Wire> fmt::Debug for Store<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wire.fmt_state(f)
+    }
+}

@@ -1,0 +1,147 @@
+//! GET, MGET and the beginning of a value.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use larder::{Entry, Error, Head, KeyTtl, Result};
+
+use super::{WINDOW, Wire};
+use crate::{
+    command::{Command, Reply},
+    error::unexpected,
+    flight::Permit,
+    script::{self, Sending},
+    slot::slot_of,
+};
+
+pub(super) async fn get<W: Wire>(wire: &W, key: &str) -> Result<Option<Entry>> {
+    let permit = wire.shared().admit(1)?;
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    let answer = wire.send(Command::Get { key }, permit).await;
+    entry(wrong_type_as_missing(wire, answer)?)
+}
+
+fn entry(reply: Reply) -> Result<Option<Entry>> {
+    match reply {
+        Reply::Bytes(bytes) => Ok(Some(Entry::new(bytes))),
+        Reply::Nil => Ok(None),
+        _ => Err(unexpected("a value is no bytes")),
+    }
+}
+
+pub(super) async fn get_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+    let groups = groups(keys, wire.is_clustered());
+    let mut permit = match wire.shared().admit(groups.len()) {
+        Ok(permit) => permit,
+        Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let mut answers: Vec<Option<Result<Option<Entry>>>> = keys.iter().map(|_| None).collect();
+    // A cluster may need a command per key; a window bounds the memory of those under way.
+    for window in groups.chunks(WINDOW) {
+        let found = join_all(window.iter().map(|group| get_group(wire, permit.part(), keys, group))).await;
+        for (group, found) in window.iter().zip(found) {
+            match found {
+                Ok(found) => {
+                    for (&place, reply) in group.iter().zip(found) {
+                        answers[place] = Some(entry(reply));
+                    }
+                }
+                Err(error) => {
+                    for &place in group {
+                        answers[place] = Some(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(|| Err(unexpected("MGET left out a key"))))
+        .collect()
+}
+
+/// The places of `keys`, grouped into what one MGET may ask for: on a cluster, keys of one hash slot.
+fn groups(keys: &[&str], clustered: bool) -> Vec<Vec<usize>> {
+    let places: Vec<usize> = (0..keys.len()).collect();
+    if !clustered {
+        return places.chunks(WINDOW).map(<[usize]>::to_vec).collect();
+    }
+    let mut slots: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for place in places {
+        slots.entry(slot_of(keys[place].as_bytes())).or_default().push(place);
+    }
+    slots.into_values().collect()
+}
+
+async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Reply>> {
+    let asked: Vec<Bytes> = group
+        .iter()
+        .map(|&place| Bytes::copy_from_slice(keys[place].as_bytes()))
+        .collect();
+    let command = Command::GetMany { keys: asked.clone() };
+    match wire.send(command, permit).await {
+        Err(error) if error.message().starts_with("TRYAGAIN") => get_each(wire, asked).await,
+        answer => several(answer?, group.len()),
+    }
+}
+
+/// Asks for keys of a slot that is on its way to another node: none has them all, and each knows where one is.
+async fn get_each<W: Wire>(wire: &W, keys: Vec<Bytes>) -> Result<Vec<Reply>> {
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let permit = wire.shared().admit(1)?;
+        let answer = wire.send(Command::GetMany { keys: vec![key] }, permit).await?;
+        found.append(&mut several(answer, 1)?);
+    }
+    Ok(found)
+}
+
+fn several(reply: Reply, expected: usize) -> Result<Vec<Reply>> {
+    match reply {
+        Reply::Array(found) if found.len() == expected => Ok(found),
+        _ => Err(unexpected("MGET answered another number of values than keys")),
+    }
+}
+
+pub(super) async fn head<W: Wire>(wire: &W, key: &str, n: usize) -> Result<Option<Head>> {
+    let permit = wire.shared().admit(1)?;
+    let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
+    let command = Command::Script {
+        script: &script::HEAD,
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        args: vec![last.to_string().into()],
+        sending: Sending::ByHash,
+    };
+    let answer = wire.send(command, permit).await;
+    match wrong_type_as_missing(wire, answer)? {
+        Reply::Nil => Ok(None),
+        Reply::Array(parts) => match parts.as_slice() {
+            [Reply::Bytes(bytes), Reply::Integer(len), Reply::Integer(millis)] => Ok(Some(Head::new(
+                bytes.clone(),
+                u64::try_from(*len).unwrap_or(0),
+                remaining(*millis),
+            ))),
+            _ => Err(unexpected("the head of a value has other parts than asked for")),
+        },
+        _ => Err(unexpected("the head of a value is no array")),
+    }
+}
+
+/// Takes WRONGTYPE for a missing key, and counts it.
+fn wrong_type_as_missing<W: Wire>(wire: &W, answer: Result<Reply>) -> Result<Reply> {
+    let wrong_type = |error: &Error| error.message().starts_with("WRONGTYPE");
+    if answer.as_ref().is_err_and(wrong_type) {
+        wire.shared().wrong_types.fetch_add(1, Ordering::Relaxed);
+        return Ok(Reply::Nil);
+    }
+    answer
+}
+
+/// PTTL's answer for a key that exists. A key in its last instant has 0 ms left and is still there.
+fn remaining(millis: i64) -> KeyTtl {
+    match u64::try_from(millis) {
+        Ok(millis) => KeyTtl::Expires(Duration::from_millis(millis.max(1))),
+        Err(_) => KeyTtl::Persistent,
+    }
+}

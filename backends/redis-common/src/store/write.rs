@@ -1,0 +1,231 @@
+//! Writes, each one command or one script.
+
+use std::{collections::HashSet, time::Duration};
+
+use bytes::Bytes;
+use larder::{Condition, Error, ErrorKind, Expiry, Outcome, Result, SetItem, SetOptions};
+
+use super::{WINDOW, Wire};
+use crate::{
+    command::{Command, Reply},
+    error::unexpected,
+    script::{self, Script, Sending},
+};
+
+pub(super) async fn set<W: Wire>(wire: &W, key: &str, value: Bytes, options: SetOptions) -> Result<Outcome> {
+    let command = set_command(key, value, options, Sending::ByHash)?;
+    one(wire, command).await
+}
+
+pub(super) async fn set_many<W: Wire>(wire: &W, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
+    // A script the server does not know yet is sent again, behind writes to the same key that came after it.
+    let sending = if has_twins(&items) {
+        Sending::BySource
+    } else {
+        Sending::ByHash
+    };
+    let commands = items
+        .into_iter()
+        .map(|item| set_command(&item.key, item.value, item.options, sending))
+        .collect();
+    batch(wire, commands).await
+}
+
+fn set_command(key: &str, value: Bytes, options: SetOptions, sending: Sending) -> Result<Command> {
+    options.check()?;
+    let SetOptions { expiry, condition, .. } = options;
+    let plain = |if_absent, value| {
+        let millis = match expiry {
+            Expiry::After(span) => Some(millis(span)?),
+            Expiry::Never => None,
+            _ => return Err(unknown("expiry")),
+        };
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        Ok(Command::Set {
+            key,
+            value,
+            millis,
+            if_absent,
+        })
+    };
+    let prefix = match condition {
+        Condition::Always if expiry != Expiry::Keep => return plain(false, value),
+        Condition::IfAbsent => return plain(true, value),
+        condition => prefix(condition)?,
+    };
+    let life = match expiry {
+        Expiry::After(span) => millis(span)?.to_string().into(),
+        Expiry::Never => Bytes::from_static(b"never"),
+        Expiry::Keep => Bytes::from_static(b"keep"),
+        _ => return Err(unknown("expiry")),
+    };
+    Ok(scripted(&script::SET, key, vec![prefix, value, life], sending))
+}
+
+pub(super) async fn delete<W: Wire>(wire: &W, key: &str, condition: Condition) -> Result<Outcome> {
+    condition.check_for_change()?;
+    let command = if condition == Condition::Always {
+        unlink(key)
+    } else {
+        scripted(&script::DELETE, key, vec![prefix(condition)?], Sending::ByHash)
+    };
+    one(wire, command).await
+}
+
+pub(super) async fn delete_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Outcome>> {
+    batch(wire, keys.iter().map(|key| Ok(unlink(key))).collect()).await
+}
+
+fn unlink(key: &str) -> Command {
+    Command::Unlink {
+        key: Bytes::copy_from_slice(key.as_bytes()),
+    }
+}
+
+pub(super) async fn expire<W: Wire>(wire: &W, key: &str, after: Duration, condition: Condition) -> Result<Outcome> {
+    condition.check_for_change()?;
+    let millis = millis(after)?;
+    let command = if condition == Condition::Always {
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        Command::Expire { key, millis }
+    } else {
+        let args = vec![prefix(condition)?, millis.to_string().into()];
+        scripted(&script::EXPIRE, key, args, Sending::ByHash)
+    };
+    one(wire, command).await
+}
+
+pub(super) async fn persist<W: Wire>(wire: &W, key: &str, condition: Condition) -> Result<Outcome> {
+    condition.check_for_change()?;
+    let command = if condition == Condition::Always {
+        scripted(&script::PERSIST_ANY, key, Vec::new(), Sending::ByHash)
+    } else {
+        scripted(&script::PERSIST, key, vec![prefix(condition)?], Sending::ByHash)
+    };
+    one(wire, command).await
+}
+
+fn scripted(script: &'static Script, key: &str, args: Vec<Bytes>, sending: Sending) -> Command {
+    Command::Script {
+        script,
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        args,
+        sending,
+    }
+}
+
+async fn one<W: Wire>(wire: &W, command: Command) -> Result<Outcome> {
+    let judge = judge(&command);
+    let permit = wire.shared().admit(1)?;
+    judge(wire.send(command, permit).await?)
+}
+
+/// What the answer to a command means.
+fn judge(command: &Command) -> fn(Reply) -> Result<Outcome> {
+    match command {
+        Command::Set { .. } => |reply| {
+            Ok(if reply == Reply::Nil {
+                Outcome::Mismatch
+            } else {
+                Outcome::Done
+            })
+        },
+        Command::Script { .. } => |reply| match reply {
+            Reply::Integer(script::DONE) => Ok(Outcome::Done),
+            Reply::Integer(script::MISSING) => Ok(Outcome::Missing),
+            Reply::Integer(script::MISMATCH) => Ok(Outcome::Mismatch),
+            _ => Err(unexpected("a script of larder's answered something else")),
+        },
+        _ => |reply| match reply {
+            Reply::Integer(0) => Ok(Outcome::Missing),
+            Reply::Integer(_) => Ok(Outcome::Done),
+            _ => Err(unexpected("the number of keys is no number")),
+        },
+    }
+}
+
+/// Sends commands in windows, each window's in order and waited for together.
+async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Result<Outcome>> {
+    let mut permit = match wire.shared().admit(commands.len()) {
+        Ok(permit) => permit,
+        Err(error) => return commands.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let mut answers = Vec::with_capacity(commands.len());
+    while !commands.is_empty() {
+        let rest = commands.split_off(commands.len().min(WINDOW));
+        let mut sent = Vec::with_capacity(commands.len());
+        let mut judges = Vec::with_capacity(commands.len());
+        for command in std::mem::replace(&mut commands, rest) {
+            judges.push(command.map(|command| {
+                let judge = judge(&command);
+                sent.push(command);
+                judge
+            }));
+        }
+        let places = permit.parts(judges.len());
+        let mut replies = wire.send_all(sent, places).await.into_iter();
+        let window: Vec<_> = judges
+            .into_iter()
+            .map(|judge| {
+                let judge = judge?;
+                judge(
+                    replies
+                        .next()
+                        .unwrap_or_else(|| Err(unexpected("an answer is left out")))?,
+                )
+            })
+            .collect();
+        let away = server_is_away(&window);
+        answers.extend(window);
+        if let Some(error) = away {
+            // Each further window would only wait for its own deadline.
+            answers.extend(commands.drain(..).map(|_| Err(error.clone())));
+        }
+    }
+    answers
+}
+
+/// The last error of a window in which nothing was answered.
+fn server_is_away(window: &[Result<Outcome>]) -> Option<Error> {
+    let away = |answer: &Result<Outcome>| answer.as_ref().is_err_and(Error::is_unavailable);
+    if window.iter().all(away) {
+        window.last().and_then(|answer| answer.as_ref().err().cloned())
+    } else {
+        None
+    }
+}
+
+/// Tells whether a key is written twice and a script may be among the writes.
+fn has_twins(items: &[SetItem]) -> bool {
+    let plain = |options: &SetOptions| {
+        options.expiry != Expiry::Keep && matches!(options.condition, Condition::Always | Condition::IfAbsent)
+    };
+    if items.iter().all(|item| plain(&item.options)) {
+        return false;
+    }
+    let mut seen = HashSet::with_capacity(items.len());
+    !items.iter().all(|item| seen.insert(item.key.as_str()))
+}
+
+/// What the scripts take for the condition: the prefix, or nothing for any value.
+fn prefix(condition: Condition) -> Result<Bytes> {
+    match condition {
+        Condition::IfStartsWith(prefix) => Ok(prefix),
+        // `Always` comes here with `Expiry::Keep`, which implies that the key exists.
+        Condition::IfPresent | Condition::Always => Ok(Bytes::new()),
+        _ => Err(unknown("condition")),
+    }
+}
+
+fn millis(span: Duration) -> Result<i64> {
+    // The bound of `whole_millis` is far below that of i64.
+    Expiry::whole_millis(span).map(|millis| i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// Options grow; what this version does not know it must not take for something else.
+fn unknown(what: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("this version of the backend does not know the {what}"),
+    )
+}

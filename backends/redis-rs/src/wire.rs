@@ -1,0 +1,165 @@
+//! The commands of a cache in the redis crate's words, and the answers out of them.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, join_all};
+use larder_redis_common::{Command, Reply, Script, Sending};
+use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection, cmd};
+use tokio::time::timeout;
+
+use crate::error::Failure;
+
+/// Sends a command over a connection of the user's.
+pub(crate) type Foreign = dyn Fn(Cmd) -> BoxFuture<'static, RedisResult<Value>> + Send + Sync;
+
+/// By what a command goes to a server.
+#[derive(Clone)]
+pub(crate) enum Road {
+    Own(MultiplexedConnection),
+    /// Behind ASKING, which holds for the next command: both are one write, so that nothing comes between them.
+    Asking(MultiplexedConnection),
+    Foreign(Arc<Foreign>),
+}
+
+impl Road {
+    /// The same with ASKING before the command.
+    pub(crate) fn asking(self) -> Self {
+        match self {
+            Self::Own(connection) => Self::Asking(connection),
+            other => other,
+        }
+    }
+
+    /// Sends a command once and waits for its answer, `limit` at the most.
+    ///
+    /// What has not been written by then is not written any more: the connection skips commands that nobody waits for.
+    pub(crate) async fn send(&mut self, command: &Cmd, limit: Duration) -> Result<Value, Failure> {
+        let answered = match self {
+            Self::Own(connection) => timeout(limit, connection.send_packed_command(command)).await,
+            Self::Asking(connection) => {
+                let mut both = Pipeline::with_capacity(2);
+                both.add_command(cmd("ASKING")).add_command(command.clone());
+                let sent = timeout(limit, connection.send_packed_commands(&both, 1, 1)).await;
+                sent.map(|answers| answers.map(|mut answers| answers.pop().unwrap_or_default()))
+            }
+            Self::Foreign(send) => timeout(limit, send(command.clone())).await,
+        };
+        match answered {
+            Err(_) => Err(Failure::Late),
+            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok(Value::ServerError(error))) => Err(error.into()),
+            Ok(Ok(value)) => Ok(value),
+        }
+    }
+}
+
+/// Runs a command.
+pub(crate) async fn run(mut road: Road, command: Command, limit: Duration) -> Result<Reply, Failure> {
+    let needed = match road {
+        Road::Asking(_) => Sending::BySource,
+        Road::Own(_) | Road::Foreign(_) => Sending::ByHash,
+    };
+    let value = match road.send(&in_words(&command, needed), limit).await {
+        Err(failure) if is_unknown_script(&failure) => road.send(&in_words(&command, Sending::BySource), limit).await?,
+        answer => answer?,
+    };
+    Ok(reply(value))
+}
+
+/// Runs commands as one write. A failure is that of all.
+pub(crate) async fn run_all(
+    road: Road,
+    commands: Vec<Command>,
+    limit: Duration,
+) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+    let Road::Own(mut connection) = road else {
+        let each = commands.into_iter().map(|command| run(road.clone(), command, limit));
+        return Ok(join_all(each).await);
+    };
+    let mut whole = Pipeline::with_capacity(commands.len());
+    for command in &commands {
+        whole.add_command(in_words(command, Sending::ByHash));
+    }
+    let answers = timeout(limit, connection.send_packed_commands(&whole, 0, commands.len())).await;
+    let answers = answers.map_err(|_| Failure::Late)??;
+    let mut replies = Vec::with_capacity(commands.len());
+    for (command, answer) in commands.iter().zip(answers) {
+        let answer = match answer {
+            Value::ServerError(error) => Err(Failure::from(error)),
+            value => Ok(value),
+        };
+        replies.push(match answer {
+            Err(failure) if is_unknown_script(&failure) => {
+                let again = in_words(command, Sending::BySource);
+                Road::Own(connection.clone()).send(&again, limit).await.map(reply)
+            }
+            answer => answer.map(reply),
+        });
+    }
+    Ok(replies)
+}
+
+fn is_unknown_script(failure: &Failure) -> bool {
+    matches!(failure, Failure::Answered(words) if words.starts_with("NOSCRIPT"))
+}
+
+fn in_words(command: &Command, needed: Sending) -> Cmd {
+    match command {
+        Command::Get { key } => cmd("GET").arg(&key[..]).take(),
+        Command::GetMany { keys } => {
+            let mut words = cmd("MGET");
+            for key in keys {
+                words.arg(&key[..]);
+            }
+            words
+        }
+        Command::Set {
+            key,
+            value,
+            millis,
+            if_absent,
+        } => {
+            let mut words = cmd("SET");
+            words.arg(&key[..]).arg(&value[..]);
+            if let Some(millis) = millis {
+                words.arg("PX").arg(millis);
+            }
+            if *if_absent {
+                words.arg("NX");
+            }
+            words
+        }
+        Command::Unlink { key } => cmd("UNLINK").arg(&key[..]).take(),
+        Command::Expire { key, millis } => cmd("PEXPIRE").arg(&key[..]).arg(millis).take(),
+        Command::Script {
+            script,
+            key,
+            args,
+            sending,
+        } => script_in_words(script, key, args, sending.or(needed)),
+    }
+}
+
+fn script_in_words(script: &Script, key: &Bytes, args: &[Bytes], sending: Sending) -> Cmd {
+    let mut words = match sending {
+        Sending::ByHash => cmd("EVALSHA").arg(script.hash()).take(),
+        Sending::BySource => cmd("EVAL").arg(script.source()).take(),
+    };
+    words.arg(1).arg(&key[..]);
+    for arg in args {
+        words.arg(&arg[..]);
+    }
+    words
+}
+
+/// The bytes of an answer are its own, and exactly as many: they are taken over without a copy.
+pub(crate) fn reply(value: Value) -> Reply {
+    match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(number) => Reply::Integer(number),
+        Value::BulkString(bytes) => Reply::Bytes(bytes.into()),
+        Value::Array(parts) => Reply::Array(parts.into_iter().map(reply).collect()),
+        _ => Reply::Other,
+    }
+}

@@ -1,0 +1,3 @@
+//! The backend against real servers.
+
+mod suite;

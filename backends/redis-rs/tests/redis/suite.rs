@@ -1,0 +1,8 @@
+//! Outages, clusters, sentinels and TLS, as for every client.
+
+redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend);
+
+redis_suite::tests!(RedisRs);
+
+#[cfg(feature = "rustls")]
+redis_suite::tls_tests!(RedisRs);
