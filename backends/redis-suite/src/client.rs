@@ -11,25 +11,35 @@ use larder_redis_common::{
 };
 use testkit::Identity;
 
-/// One of larder's Redis clients, as far as the suite needs it.
-pub trait Client: Send + Sync + Sized + 'static {
+/// One of larder's Redis clients, as far as the suite needs it: the face of its `ConnectionManager`.
+#[expect(missing_docs, reason = "each is the manager's method of that name")]
+pub trait Client: fmt::Debug + Clone + Send + Sync + Sized + 'static {
     /// What it makes.
     type Backend: CacheBackend + Clone + fmt::Debug + 'static;
 
-    /// Connects; a server that is merely away is connected to in the background.
-    fn connect(settings: Settings) -> impl Future<Output = Result<Self>> + Send;
-
-    /// Connects to a server that must be there.
-    fn connect_strict(settings: Settings) -> impl Future<Output = Result<Self>> + Send;
-
-    /// A backend on this connection.
+    fn from_config(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
+    fn from_config_strict(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
+    fn from_config_lazy(config: RedisConfig) -> Result<Self>;
+    fn from_config_blocking(config: RedisConfig) -> Result<Self>;
+    fn from_config_strict_blocking(config: RedisConfig) -> Result<Self>;
     fn backend(&self) -> Self::Backend;
-
-    /// Asks the server for a sign of life.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;
-
-    /// Ends the connection.
+    fn ping_blocking(&self) -> Result<()>;
     fn close(&self) -> impl Future<Output = ()> + Send;
+    fn close_blocking(&self);
+
+    /// How often a backend met a key of another type.
+    fn wrong_type_reads(backend: &Self::Backend) -> u64;
+
+    /// [`from_config`](Self::from_config) with what tests need.
+    fn connect(settings: Settings) -> impl Future<Output = Result<Self>> + Send {
+        async { Self::from_config(settings.config()?).await }
+    }
+
+    /// [`from_config_strict`](Self::from_config_strict) with what tests need.
+    fn connect_strict(settings: Settings) -> impl Future<Output = Result<Self>> + Send {
+        async { Self::from_config_strict(settings.config()?).await }
+    }
 }
 
 /// What a client is made from.
@@ -155,23 +165,35 @@ impl Settings {
 #[macro_export]
 macro_rules! client {
     ($client:ident of $krate:ident, $backend:ident) => {
-        struct $client($krate::ConnectionManager);
+        use $krate::{$backend, ConnectionManager, RedisConfig};
+
+        #[derive(Debug, Clone)]
+        struct $client(ConnectionManager);
 
         impl $crate::Client for $client {
-            type Backend = $krate::$backend;
+            type Backend = $backend;
 
-            async fn connect(settings: $crate::Settings) -> larder::Result<Self> {
-                $krate::ConnectionManager::from_config(settings.config()?)
-                    .await
-                    .map(Self)
+            async fn from_config(config: RedisConfig) -> larder::Result<Self> {
+                ConnectionManager::from_config(config).await.map(Self)
             }
 
-            async fn connect_strict(settings: $crate::Settings) -> larder::Result<Self> {
-                let made = $krate::ConnectionManager::from_config_strict(settings.config()?);
-                made.await.map(Self)
+            async fn from_config_strict(config: RedisConfig) -> larder::Result<Self> {
+                ConnectionManager::from_config_strict(config).await.map(Self)
             }
 
-            fn backend(&self) -> Self::Backend {
+            fn from_config_lazy(config: RedisConfig) -> larder::Result<Self> {
+                ConnectionManager::from_config_lazy(config).map(Self)
+            }
+
+            fn from_config_blocking(config: RedisConfig) -> larder::Result<Self> {
+                ConnectionManager::from_config_blocking(config).map(Self)
+            }
+
+            fn from_config_strict_blocking(config: RedisConfig) -> larder::Result<Self> {
+                ConnectionManager::from_config_strict_blocking(config).map(Self)
+            }
+
+            fn backend(&self) -> $backend {
                 self.0.backend()
             }
 
@@ -179,8 +201,20 @@ macro_rules! client {
                 self.0.ping().await
             }
 
+            fn ping_blocking(&self) -> larder::Result<()> {
+                self.0.ping_blocking()
+            }
+
             async fn close(&self) {
                 self.0.close().await;
+            }
+
+            fn close_blocking(&self) {
+                self.0.close_blocking();
+            }
+
+            fn wrong_type_reads(backend: &$backend) -> u64 {
+                backend.wrong_type_reads()
             }
         }
     };

@@ -3,10 +3,12 @@
 //! Nothing here is part of larder: the crate is not published. A client runs the tests by implementing [`Client`] and
 //! naming itself in [`tests!`] and, where it has TLS, in [`tls_tests!`].
 
+mod calls;
 mod client;
 mod cluster;
 mod failover;
 mod hold;
+mod life;
 mod outage;
 mod sentinel;
 
@@ -47,6 +49,103 @@ macro_rules! suite {
 suite! {$
     /// The tests that need no TLS, for the client named.
     tests in plain {
+        calls::batch {
+            empty_batches_answer_nothing_and_ask_nothing,
+            answers_come_in_the_order_of_the_keys,
+            of_two_items_with_one_key_the_later_wins,
+            the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know,
+            each_item_has_its_own_options_and_its_own_answer,
+        }
+        calls::conditions {
+            set_writes_under_the_condition_alone,
+            set_gives_takes_and_keeps_lives,
+            delete_expire_and_persist_act_under_the_condition_alone,
+            calls_that_make_no_sense_are_invalid_input_and_change_nothing,
+            head_tells_the_beginning_the_length_and_the_life,
+            any_key_and_any_bytes_are_kept_as_they_are,
+        }
+        calls::replies {
+            a_key_of_another_type_reads_as_missing_and_is_counted,
+            a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it,
+            conditional_writes_fail_on_a_key_of_another_type_and_leave_it,
+            unconditional_writes_act_on_a_key_of_another_type,
+            a_server_that_forgot_its_scripts_is_taught_them_again,
+            errors_are_named_after_their_call,
+        }
+        calls::scan {
+            every_key_that_matches_is_listed,
+            keys_that_are_not_utf8_are_skipped,
+            a_dropped_stream_asks_for_no_further_page,
+            a_page_that_fails_ends_the_stream,
+        }
+        calls::bounds {
+            calls_that_are_dropped_count_as_in_flight_until_their_deadline,
+            calls_that_are_dropped_do_not_flood_the_server_when_it_is_back,
+            a_call_that_was_never_polled_takes_no_place,
+            a_batch_that_is_dropped_gives_back_what_was_not_sent,
+            the_limit_is_named_in_the_error,
+        }
+        calls::cache {
+            values_lives_batches_and_patterns_work_end_to_end,
+            a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_plain_set,
+            every_call_that_removes_removes_a_list_and_says_that_it_was_no_value,
+            what_another_program_stored_is_a_counted_miss_and_stays,
+            a_renamed_entry_is_a_miss,
+            each_call_is_the_commands_it_should_be,
+        }
+        calls::oracle {
+            memory_and_a_real_server_give_the_same_answers_to_20_000_random_operations,
+        }
+        calls::conformance {
+            conformance_resp3,
+            conformance_resp2,
+            conformance_in_an_arc,
+            conformance_on_tokio_with_one_thread,
+        }
+        life::start {
+            a_server_started_after_connect_is_found_within_a_second,
+            strict_connecting_fails_where_the_server_is_away,
+            a_server_that_accepts_and_says_nothing_is_away_within_the_connect_timeout,
+            a_wrong_password_is_an_error_at_once_that_does_not_tell_it,
+            a_lazy_connection_with_a_wrong_password_says_so_in_every_call,
+            a_database_the_server_does_not_have_is_an_error_at_once,
+            a_cluster_url_of_a_server_that_is_none_is_an_error_at_once,
+            a_database_of_ones_own_is_used,
+        }
+        life::executors {
+            smol_makes_and_uses_a_backend,
+            a_plain_block_on_makes_and_uses_a_backend,
+            a_multi_thread_tokio_makes_a_backend_that_others_use,
+            a_current_thread_tokio_makes_a_backend_that_others_use_while_it_is_idle,
+            a_tokio_without_timers_or_sockets_makes_a_backend_on_a_runtime_of_its_own,
+            a_backend_may_be_dropped_inside_any_runtime,
+            a_static_outlives_the_runtime_that_touched_it_first,
+            a_wait_that_blocks_inside_a_task_that_has_used_up_its_turn_ends,
+        }
+        life::blocking {
+            plain_threads_connect_and_call_without_a_runtime,
+            a_current_thread_tokio_is_blocked_by_calls_that_end,
+            the_only_worker_of_a_tokio_is_blocked_by_calls_that_end,
+            the_only_thread_of_smol_is_blocked_by_calls_that_end,
+            a_deadline_ends_a_blocking_call_on_the_only_thread_of_a_runtime,
+            blocking_connects_tell_a_server_that_is_away_from_a_wrong_password,
+            a_blocking_manager_leaves_no_connection_behind,
+        }
+        life::acl {
+            the_documented_rights_suffice_for_every_call,
+            each_documented_right_is_needed,
+            a_key_outside_the_users_pattern_is_a_server_error,
+            a_user_of_a_cluster_needs_to_ask_about_it_besides,
+        }
+        life::closing {
+            closing_ends_the_connection_for_every_clone,
+            closing_leaves_no_task_behind,
+            closing_waits_for_the_server_and_not_for_the_deadline,
+            everyone_who_closes_waits_for_the_end,
+            closing_while_the_server_is_away_is_bounded_and_leaves_no_task,
+            dropping_the_last_handle_leaves_neither_connection_nor_task,
+            connecting_that_is_given_up_leaves_nothing_behind,
+        }
         outage::stalls {
             outage_a_server_that_stalls_is_a_timeout_at_the_deadline,
             outage_calls_beyond_the_limit_are_turned_away_at_once,
@@ -112,6 +211,15 @@ suite! {$
             sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
             sentinel_a_primary_that_freezes_is_replaced_and_never_written_to_again,
             sentinel_conformance,
+        }
+    }
+}
+
+suite! {$
+    /// The tests of unix sockets, for the client named.
+    socket_tests in sockets {
+        life::start {
+            a_unix_socket_is_used_with_its_database_and_password,
         }
     }
 }

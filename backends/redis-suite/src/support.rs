@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures::TryStreamExt;
 use larder::{CacheBackend, Condition, Entry, Expiry, Outcome, Result, SetOptions};
+use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
 
 pub(crate) use futures::executor::block_on;
@@ -41,6 +42,19 @@ pub(crate) fn runtime(workers: usize) -> tokio::runtime::Runtime {
         .enable_all()
         .build()
         .unwrap()
+}
+
+/// A configuration of spans that a slow machine meets, on the caller's runtime where that can be shared.
+pub(crate) fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
+    Settings::new(server.url()).with_resp3(resp3).config().unwrap()
+}
+
+pub(crate) fn config_of(url: &str) -> RedisConfig {
+    RedisConfig::from_url(url).unwrap()
+}
+
+pub(crate) async fn backend<C: Client>(server: &RedisServer, resp3: bool) -> C::Backend {
+    C::from_config_strict(config(server, resp3)).await.unwrap().backend()
 }
 
 /// Runs a test where the connection has a runtime of its own, and on tokio runtimes that it shares with the test.
@@ -101,6 +115,10 @@ pub(crate) fn clients(server: &RedisServer) -> usize {
 
 pub(crate) fn forever() -> SetOptions {
     SetOptions::new(Expiry::Never)
+}
+
+pub(crate) fn minutes(minutes: u64) -> SetOptions {
+    SetOptions::new(Expiry::After(Duration::from_mins(minutes)))
 }
 
 pub(crate) fn starts_with(prefix: &'static str) -> Condition {

@@ -1,19 +1,7 @@
 //! The backend against real servers.
 
-mod acl;
-mod batch;
-mod blocking;
-mod bounds;
-mod cache;
-mod conditions;
-mod conformance;
-mod executors;
+mod given;
 mod glob;
-mod lifecycle;
-mod oracle;
 mod remember;
-mod replies;
-mod scan;
-mod start;
 mod suite;
 mod support;

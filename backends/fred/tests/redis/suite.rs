@@ -1,8 +1,11 @@
-//! Outages, clusters, sentinels and TLS, as for every client.
+//! What holds for every client.
 
 redis_suite::client!(Fred of larder_fred, FredBackend);
 
 redis_suite::tests!(Fred);
+
+#[cfg(feature = "unix-sockets")]
+redis_suite::socket_tests!(Fred);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(Fred);

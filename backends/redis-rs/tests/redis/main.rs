@@ -1,3 +1,4 @@
 //! The backend against real servers.
 
+mod given;
 mod suite;

@@ -1,8 +1,11 @@
-//! Outages, clusters, sentinels and TLS, as for every client.
+//! What holds for every client.
 
 redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend);
 
 redis_suite::tests!(RedisRs);
+
+#[cfg(unix)]
+redis_suite::socket_tests!(RedisRs);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(RedisRs);

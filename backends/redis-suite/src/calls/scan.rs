@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use larder::{CacheBackend, ErrorKind, SetItem};
 use testkit::RedisServer;
 
-use crate::support::{backend, block_on, forever, in_both_protocols, listed};
+use crate::{Client, support::{backend, block_on, forever, in_both_protocols, listed}};
 
 fn scans(server: &RedisServer) -> usize {
     let stats: String = server.command(&["INFO", "commandstats"]);
@@ -15,9 +15,8 @@ fn scans(server: &RedisServer) -> usize {
     calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
-#[test]
-fn every_key_that_matches_is_listed() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn every_key_that_matches_is_listed<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         assert!(listed(backend, "*").await.is_empty());
         let mut names: Vec<String> = (0..2_000).map(|i| format!("a:{i}")).collect();
         let items = names.iter().map(|name| SetItem::new(name.clone(), "v", forever()));
@@ -33,9 +32,8 @@ fn every_key_that_matches_is_listed() {
     });
 }
 
-#[test]
-fn keys_that_are_not_utf8_are_skipped() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn keys_that_are_not_utf8_are_skipped<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         server.command::<()>(&["SET".as_bytes(), &[0xff, 0xfe], "v".as_bytes()]);
         server.command::<()>(&["SET", "ключ", "v"]);
         assert_eq!(listed(backend, "*").await, ["ключ"]);
@@ -43,9 +41,8 @@ fn keys_that_are_not_utf8_are_skipped() {
     });
 }
 
-#[test]
-fn a_dropped_stream_asks_for_no_further_page() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn a_dropped_stream_asks_for_no_further_page<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let items = (0..5_000).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
         backend.set_many(items.collect()).await;
         let mut pages = Box::pin(backend.scan("*"));
@@ -61,11 +58,10 @@ fn a_dropped_stream_asks_for_no_further_page() {
     });
 }
 
-#[test]
-fn a_page_that_fails_ends_the_stream() {
+pub(crate) fn a_page_that_fails_ends_the_stream<C: Client>() {
     let mut server = RedisServer::start();
     block_on(async {
-        let backend = backend(&server, true).await;
+        let backend = backend::<C>(&server, true).await;
         let items = (0..5_000).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
         backend.set_many(items.collect()).await;
         let mut pages = Box::pin(backend.scan("*"));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use larder::{CacheBackend, conformance, conformance::Subject};
 use testkit::RedisServer;
 
-use crate::support::{backend, block_on};
+use crate::{Client, support::{backend, block_on}};
 
 struct OnRedis<'a, B> {
     server: &'a RedisServer,
@@ -41,30 +41,26 @@ async fn hold<B: CacheBackend + 'static>(server: &RedisServer, backend: B) {
     conformance::backend(&subject).await;
 }
 
-#[test]
-fn conformance_fred_resp3() {
+pub(crate) fn conformance_resp3<C: Client>() {
     let server = RedisServer::start();
-    block_on(async { hold(&server, backend(&server, true).await).await });
+    block_on(async { hold(&server, backend::<C>(&server, true).await).await });
 }
 
-#[test]
-fn conformance_fred_resp2() {
+pub(crate) fn conformance_resp2<C: Client>() {
     let server = RedisServer::start();
-    block_on(async { hold(&server, backend(&server, false).await).await });
+    block_on(async { hold(&server, backend::<C>(&server, false).await).await });
 }
 
-#[test]
-fn conformance_fred_in_an_arc() {
+pub(crate) fn conformance_in_an_arc<C: Client>() {
     let server = RedisServer::start();
-    block_on(async { hold(&server, Arc::new(backend(&server, true).await)).await });
+    block_on(async { hold(&server, Arc::new(backend::<C>(&server, true).await)).await });
 }
 
-#[test]
-fn conformance_fred_on_tokio_with_one_thread() {
+pub(crate) fn conformance_on_tokio_with_one_thread<C: Client>() {
     let server = RedisServer::start();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap()
-        .block_on(async { hold(&server, backend(&server, true).await).await });
+        .block_on(async { hold(&server, backend::<C>(&server, true).await).await });
 }

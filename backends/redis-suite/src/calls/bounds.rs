@@ -9,16 +9,15 @@ use std::{
 use bytes::Bytes;
 use futures::StreamExt;
 use larder::{CacheBackend, Condition, Error, ErrorKind, Result, SetItem};
-use larder_fred::{ConnectionManager, FredBackend};
 use testkit::RedisServer;
 
-use crate::support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with};
+use crate::{Client, support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with}};
 
 const LIMIT: usize = 10;
 
-async fn limited(server: &RedisServer, deadline: Duration) -> FredBackend {
+async fn limited<C: Client>(server: &RedisServer, deadline: Duration) -> C::Backend {
     let config = config(server, true).with_max_in_flight(LIMIT).with_deadline(deadline);
-    ConnectionManager::from_config_strict(config).await.unwrap().backend()
+    C::from_config_strict(config).await.unwrap().backend()
 }
 
 /// How often the server ran a command.
@@ -41,7 +40,7 @@ async fn turned_away<T>(call: impl Future<Output = Result<T>>) -> bool {
     }
 }
 
-async fn read_of_each_kind(backend: &FredBackend, i: usize) -> bool {
+async fn read_of_each_kind(backend: &impl CacheBackend, i: usize) -> bool {
     match i % 4 {
         0 => turned_away(backend.get("k")).await,
         1 => turned_away(backend.head("k", 1)).await,
@@ -50,7 +49,7 @@ async fn read_of_each_kind(backend: &FredBackend, i: usize) -> bool {
     }
 }
 
-async fn write_of_each_kind(backend: &FredBackend, i: usize) -> bool {
+async fn write_of_each_kind(backend: &impl CacheBackend, i: usize) -> bool {
     let value = || Bytes::from(vec![7; 10_000]);
     match i % 4 {
         0 => turned_away(backend.set("k", value(), forever())).await,
@@ -63,12 +62,11 @@ async fn write_of_each_kind(backend: &FredBackend, i: usize) -> bool {
     }
 }
 
-#[test]
-fn calls_that_are_dropped_count_as_in_flight_until_their_deadline() {
+pub(crate) fn calls_that_are_dropped_count_as_in_flight_until_their_deadline<C: Client>() {
     for writes in [true, false] {
         on_every_runtime(async || {
             let server = RedisServer::start();
-            let backend = limited(&server, Duration::from_secs(1)).await;
+            let backend = limited::<C>(&server, Duration::from_secs(1)).await;
             server.command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
             let began = Instant::now();
             let mut away = 0;
@@ -93,11 +91,10 @@ fn calls_that_are_dropped_count_as_in_flight_until_their_deadline() {
     }
 }
 
-#[test]
-fn calls_that_are_dropped_do_not_flood_the_server_when_it_is_back() {
+pub(crate) fn calls_that_are_dropped_do_not_flood_the_server_when_it_is_back<C: Client>() {
     let server = RedisServer::start();
     block_on(async {
-        let backend = limited(&server, Duration::from_secs(30)).await;
+        let backend = limited::<C>(&server, Duration::from_secs(30)).await;
         server.command::<()>(&["CLIENT", "PAUSE", "2000", "ALL"]);
         for i in 0..LIMIT + 4_000 {
             let key = format!("k{i}");
@@ -125,11 +122,10 @@ fn is_overloaded(error: &Error) -> bool {
     error.kind() == ErrorKind::Overloaded
 }
 
-#[test]
-fn a_call_that_was_never_polled_takes_no_place() {
+pub(crate) fn a_call_that_was_never_polled_takes_no_place<C: Client>() {
     let server = RedisServer::start();
     block_on(async {
-        let backend = limited(&server, Duration::from_secs(5)).await;
+        let backend = limited::<C>(&server, Duration::from_secs(5)).await;
         for _ in 0..=LIMIT {
             drop(backend.set("k", Bytes::new(), forever()));
             drop(backend.get("k"));
@@ -139,12 +135,11 @@ fn a_call_that_was_never_polled_takes_no_place() {
     });
 }
 
-#[test]
-fn a_batch_that_is_dropped_gives_back_what_was_not_sent() {
+pub(crate) fn a_batch_that_is_dropped_gives_back_what_was_not_sent<C: Client>() {
     let server = RedisServer::start();
     block_on(async {
         let config = config(&server, true).with_max_in_flight(1_100);
-        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        let backend = C::from_config_strict(config).await.unwrap().backend();
         server.command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
         let items = (0..5_000).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
         drop(futures::poll!(pin!(backend.set_many(items.collect()))));
@@ -157,14 +152,13 @@ fn a_batch_that_is_dropped_gives_back_what_was_not_sent() {
     });
 }
 
-#[test]
-fn the_limit_is_named_in_the_error() {
+pub(crate) fn the_limit_is_named_in_the_error<C: Client>() {
     on_every_runtime(async || {
         let server = RedisServer::start();
         let config = config(&server, true)
             .with_max_in_flight(1)
             .with_deadline(Duration::from_millis(100));
-        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        let backend = C::from_config_strict(config).await.unwrap().backend();
         server.command::<()>(&["CLIENT", "PAUSE", "300", "ALL"]);
         let (_, turned_away) = futures::join!(backend.get("a"), backend.get("b"));
         let error = turned_away.unwrap_err();

@@ -5,11 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
 
-use crate::support::{bytes, forever, in_both_protocols, minutes, starts_with};
+use crate::{Client, support::{bytes, forever, in_both_protocols, minutes, starts_with}};
 
-#[test]
-fn empty_batches_answer_nothing_and_ask_nothing() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn empty_batches_answer_nothing_and_ask_nothing<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let asked = || server.command::<String>(&["INFO", "commandstats"]);
         server.command::<()>(&["CONFIG", "RESETSTAT"]);
         assert!(backend.get_many(&[]).await.is_empty());
@@ -21,9 +20,8 @@ fn empty_batches_answer_nothing_and_ask_nothing() {
     });
 }
 
-#[test]
-fn answers_come_in_the_order_of_the_keys() {
-    in_both_protocols(async |_server, backend| {
+pub(crate) fn answers_come_in_the_order_of_the_keys<C: Client>() {
+    in_both_protocols::<C>(async |_server, backend| {
         let items = (0..3_000).map(|i| SetItem::new(format!("k{i}"), i.to_string(), minutes(1)));
         let written = backend.set_many(items.collect()).await;
         assert!(written.iter().all(|answer| *answer.as_ref().unwrap() == Outcome::Done));
@@ -43,9 +41,8 @@ fn answers_come_in_the_order_of_the_keys() {
     });
 }
 
-#[test]
-fn of_two_items_with_one_key_the_later_wins() {
-    in_both_protocols(async |_server, backend| {
+pub(crate) fn of_two_items_with_one_key_the_later_wins<C: Client>() {
+    in_both_protocols::<C>(async |_server, backend| {
         for round in 0..20 {
             let items = (0..500).map(|i| SetItem::new("k", format!("{round}:{i}"), forever()));
             backend.set_many(items.collect()).await;
@@ -54,9 +51,8 @@ fn of_two_items_with_one_key_the_later_wins() {
     });
 }
 
-#[test]
-fn the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         backend.set("k", Bytes::from_static(b"old"), forever()).await.unwrap();
         server.command::<()>(&["SCRIPT", "FLUSH"]);
         let items = vec![
@@ -72,9 +68,8 @@ fn the_later_item_wins_where_the_earlier_needs_a_script_the_server_does_not_know
     });
 }
 
-#[test]
-fn each_item_has_its_own_options_and_its_own_answer() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn each_item_has_its_own_options_and_its_own_answer<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         let items = vec![
             SetItem::new("a", "1", minutes(10)),

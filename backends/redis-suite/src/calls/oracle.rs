@@ -11,7 +11,7 @@ use larder_memory::MemoryBackend;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::RedisServer;
 
-use crate::support::{backend, block_on};
+use crate::{Client, support::{backend, block_on}};
 
 const OPERATIONS: usize = 20_000;
 
@@ -140,8 +140,7 @@ async fn ask<B: CacheBackend>(backend: &B, op: &Op) -> Answer {
     }
 }
 
-#[test]
-fn memory_and_a_real_server_give_the_same_answers_to_20_000_random_operations() {
+pub(crate) fn memory_and_a_real_server_give_the_same_answers_to_20_000_random_operations<C: Client>() {
     let seed = env::var("LARDER_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("LARDER_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
@@ -149,7 +148,7 @@ fn memory_and_a_real_server_give_the_same_answers_to_20_000_random_operations() 
     let clock = ManualClock::new();
     let memory = MemoryBackend::with_clock(clock.clone());
     block_on(async {
-        let redis = backend(&server, true).await;
+        let redis = backend::<C>(&server, true).await;
         let mut answers_with_something = 0;
         for step in 0..OPERATIONS {
             let op = op(&mut rng);

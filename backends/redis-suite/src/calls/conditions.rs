@@ -5,14 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, KeyTtl, Outcome, SetOptions};
 
-use crate::support::{bytes, forever, in_both_protocols, minutes, starts_with};
+use crate::{Client, support::{bytes, forever, in_both_protocols, minutes, starts_with}};
 
 const VALUE: Bytes = Bytes::from_static(b"value");
 const OTHER: Bytes = Bytes::from_static(b"other");
 
-#[test]
-fn set_writes_under_the_condition_alone() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn set_writes_under_the_condition_alone<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let set = |key, value, condition| backend.set(key, value, minutes(1).with_condition(condition));
 
         assert_eq!(set("a", VALUE, Condition::IfPresent).await.unwrap(), Outcome::Missing);
@@ -37,9 +36,8 @@ fn set_writes_under_the_condition_alone() {
     });
 }
 
-#[test]
-fn set_gives_takes_and_keeps_lives() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn set_gives_takes_and_keeps_lives<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let keep = || SetOptions::new(Expiry::Keep);
         let left = || server.command::<i64>(&["PTTL", "a"]);
 
@@ -70,9 +68,8 @@ fn set_gives_takes_and_keeps_lives() {
     });
 }
 
-#[test]
-fn delete_expire_and_persist_act_under_the_condition_alone() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn delete_expire_and_persist_act_under_the_condition_alone<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let hour = Duration::from_hours(1);
         for condition in [Condition::Always, Condition::IfPresent, starts_with("val")] {
             let of = || condition.clone();
@@ -98,9 +95,8 @@ fn delete_expire_and_persist_act_under_the_condition_alone() {
     });
 }
 
-#[test]
-fn calls_that_make_no_sense_are_invalid_input_and_change_nothing() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn calls_that_make_no_sense_are_invalid_input_and_change_nothing<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         backend.set("k", VALUE, forever()).await.unwrap();
         let zero = SetOptions::new(Expiry::After(Duration::ZERO));
         let keep_absent = SetOptions::new(Expiry::Keep).with_condition(Condition::IfAbsent);
@@ -126,9 +122,8 @@ fn calls_that_make_no_sense_are_invalid_input_and_change_nothing() {
     });
 }
 
-#[test]
-fn head_tells_the_beginning_the_length_and_the_life() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn head_tells_the_beginning_the_length_and_the_life<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         assert!(backend.head("k", 3).await.unwrap().is_none());
         backend.set("k", VALUE, forever()).await.unwrap();
         for (n, beginning) in [(0, ""), (1, "v"), (5, "value"), (6, "value"), (usize::MAX, "value")] {
@@ -150,9 +145,8 @@ fn head_tells_the_beginning_the_length_and_the_life() {
     });
 }
 
-#[test]
-fn any_key_and_any_bytes_are_kept_as_they_are() {
-    in_both_protocols(async |_server, backend| {
+pub(crate) fn any_key_and_any_bytes_are_kept_as_they_are<C: Client>() {
+    in_both_protocols::<C>(async |_server, backend| {
         let binary: Bytes = (0..=255).collect();
         let large = Bytes::from(vec![0xa5; 300_000]);
         for key in ["", "a b", "line\r\nbreak", "ключ", "{tag}:1", "*[?]\\"] {

@@ -6,29 +6,27 @@ use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetOptions};
 use testkit::RedisServer;
 
-use crate::support::{backend, block_on, bytes, forever, in_both_protocols, starts_with};
+use crate::{Client, support::{backend, block_on, bytes, forever, in_both_protocols, starts_with}};
 
 const VALUE: Bytes = Bytes::from_static(b"value");
 
-#[test]
-fn a_key_of_another_type_reads_as_missing_and_is_counted() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn a_key_of_another_type_reads_as_missing_and_is_counted<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         backend.set("k", VALUE, forever()).await.unwrap();
 
         assert!(backend.get("list").await.unwrap().is_none());
         assert!(backend.head("list", 4).await.unwrap().is_none());
-        assert_eq!(backend.wrong_type_reads(), 2);
+        assert_eq!(C::wrong_type_reads(backend), 2);
         let found = backend.get_many(&["list", "k"]).await;
         let found: Vec<_> = found.into_iter().map(bytes).collect();
         assert_eq!(found, [None, Some(VALUE)]);
-        assert_eq!(backend.clone().wrong_type_reads(), 2);
+        assert_eq!(C::wrong_type_reads(&backend.clone()), 2);
     });
 }
 
-#[test]
-fn a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it() {
-    in_both_protocols(async |_, backend| {
+pub(crate) fn a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it<C: Client>() {
+    in_both_protocols::<C>(async |_, backend| {
         let value = |len: usize| Bytes::from(vec![7; len]);
         backend.set("large", value(16 << 20), forever()).await.unwrap();
         for len in [1, 100, 65_535, 65_536, 70_000, 1 << 20] {
@@ -53,9 +51,8 @@ fn a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it() {
     });
 }
 
-#[test]
-fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         server.command::<()>(&["RPUSH", "list", "x"]);
         let hour = Duration::from_hours(1);
         for condition in [Condition::IfPresent, starts_with("x")] {
@@ -80,9 +77,8 @@ fn conditional_writes_fail_on_a_key_of_another_type_and_leave_it() {
     });
 }
 
-#[test]
-fn unconditional_writes_act_on_a_key_of_another_type() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn unconditional_writes_act_on_a_key_of_another_type<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let always = || Condition::Always;
         let list = || server.command::<()>(&["RPUSH", "list", "x"]);
         list();
@@ -99,9 +95,8 @@ fn unconditional_writes_act_on_a_key_of_another_type() {
     });
 }
 
-#[test]
-fn a_server_that_forgot_its_scripts_is_taught_them_again() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn a_server_that_forgot_its_scripts_is_taught_them_again<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         for _ in 0..2 {
             backend.set("k", VALUE, forever()).await.unwrap();
             assert_eq!(backend.delete("k", starts_with("val")).await.unwrap(), Outcome::Done);
@@ -111,11 +106,10 @@ fn a_server_that_forgot_its_scripts_is_taught_them_again() {
     });
 }
 
-#[test]
-fn errors_are_named_after_their_call() {
+pub(crate) fn errors_are_named_after_their_call<C: Client>() {
     let mut server = RedisServer::start();
     block_on(async {
-        let backend = backend(&server, true).await;
+        let backend = backend::<C>(&server, true).await;
         server.stop();
         assert_eq!(backend.get("k").await.unwrap_err().operation(), Some("get"));
         let many = backend.get_many(&["k"]).await.remove(0);

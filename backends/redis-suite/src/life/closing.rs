@@ -1,23 +1,20 @@
 //! What is left when a connection ends.
 
-use fred::{interfaces::ClientLike, prelude::Builder};
 use larder::{CacheBackend, ErrorKind};
-use larder_fred::{ConnectionManager, fred};
-use testkit::{RedisCluster, RedisServer};
+use testkit::RedisServer;
 
-use crate::support::{block_on, clients, config, eventually};
+use crate::{Client, support::{block_on, clients, config, eventually}};
 
-async fn connected(server: &RedisServer) -> ConnectionManager {
-    ConnectionManager::from_config_strict(config(server, true))
+async fn connected<C: Client>(server: &RedisServer) -> C {
+    C::from_config_strict(config(server, true))
         .await
         .unwrap()
 }
 
-#[test]
-fn closing_ends_the_connection_for_every_clone() {
+pub(crate) fn closing_ends_the_connection_for_every_clone<C: Client>() {
     let server = RedisServer::start();
     block_on(async {
-        let manager = connected(&server).await;
+        let manager = connected::<C>(&server).await;
         let backend = manager.backend();
         eventually("the connection is the only one", || clients(&server) == 1);
         manager.clone().close().await;
@@ -34,13 +31,12 @@ fn closing_ends_the_connection_for_every_clone() {
     });
 }
 
-#[test]
-fn closing_leaves_no_task_behind() {
+pub(crate) fn closing_leaves_no_task_behind<C: Client>() {
     let server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let tasks = || runtime.metrics().num_alive_tasks();
     runtime.block_on(async {
-        let manager = connected(&server).await;
+        let manager = connected::<C>(&server).await;
         assert_eq!(tasks(), 1);
         manager.close().await;
     });
@@ -48,11 +44,10 @@ fn closing_leaves_no_task_behind() {
     eventually("the task is gone", || tasks() == 0);
 }
 
-#[test]
-fn closing_waits_for_the_server_and_not_for_the_deadline() {
+pub(crate) fn closing_waits_for_the_server_and_not_for_the_deadline<C: Client>() {
     let server = RedisServer::start();
     block_on(async {
-        let manager = connected(&server).await;
+        let manager = connected::<C>(&server).await;
         let began = std::time::Instant::now();
         manager.close().await;
         // The deadline is five seconds.
@@ -64,14 +59,13 @@ fn closing_waits_for_the_server_and_not_for_the_deadline() {
     });
 }
 
-#[test]
-fn everyone_who_closes_waits_for_the_end() {
+pub(crate) fn everyone_who_closes_waits_for_the_end<C: Client>() {
     let server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let tasks = || runtime.metrics().num_alive_tasks();
     let manager = runtime.block_on(async {
         let config = config(&server, true).with_deadline(std::time::Duration::from_millis(300));
-        ConnectionManager::from_config_strict(config).await.unwrap()
+        C::from_config_strict(config).await.unwrap()
     });
     server.command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
     // An answer that is under way is waited for.
@@ -87,13 +81,12 @@ fn everyone_who_closes_waits_for_the_end() {
     block_on(first);
 }
 
-#[test]
-fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task() {
+pub(crate) fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task<C: Client>() {
     let mut server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let config = config(&server, true).with_deadline(std::time::Duration::from_millis(100));
-        let manager = ConnectionManager::from_config_strict(config).await.unwrap();
+        let manager = C::from_config_strict(config).await.unwrap();
         server.stop();
         let began = std::time::Instant::now();
         manager.close().await;
@@ -106,17 +99,16 @@ fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task() {
     eventually("the task is gone", || runtime.metrics().num_alive_tasks() == 0);
 }
 
-#[test]
-fn dropping_the_last_handle_leaves_neither_connection_nor_task() {
+pub(crate) fn dropping_the_last_handle_leaves_neither_connection_nor_task<C: Client>() {
     let server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for _ in 0..10 {
-        let backend = runtime.block_on(async { connected(&server).await.backend() });
+        let backend = runtime.block_on(async { connected::<C>(&server).await.backend() });
         runtime.block_on(backend.get("k")).unwrap();
         drop(backend);
     }
     for _ in 0..10 {
-        let backend = block_on(async { connected(&server).await.backend() });
+        let backend = block_on(async { connected::<C>(&server).await.backend() });
         block_on(backend.get("k")).unwrap();
         drop(backend);
     }
@@ -124,60 +116,15 @@ fn dropping_the_last_handle_leaves_neither_connection_nor_task() {
     eventually("the tasks are gone", || runtime.metrics().num_alive_tasks() == 0);
 }
 
-#[test]
-fn connecting_that_is_given_up_leaves_nothing_behind() {
+pub(crate) fn connecting_that_is_given_up_leaves_nothing_behind<C: Client>() {
     let server = RedisServer::start();
     server.command::<()>(&["CLIENT", "PAUSE", "300", "ALL"]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let connecting = connected(&server);
+        let connecting = connected::<C>(&server);
         let given_up = tokio::time::timeout(std::time::Duration::from_millis(50), connecting).await;
         assert!(given_up.is_err());
     });
     eventually("the connection is gone", || clients(&server) == 0);
     eventually("the task is gone", || runtime.metrics().num_alive_tasks() == 0);
-}
-
-#[test]
-fn a_client_of_the_users_is_used_and_never_ended() {
-    let server = RedisServer::start();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let config = fred::types::config::Config::from_url(&server.url()).unwrap();
-        let client = Builder::from_config(config).build().unwrap();
-        client.init().await.unwrap();
-
-        let manager = ConnectionManager::from_client(client.clone()).unwrap();
-        crate::support::round_trip(&manager.backend(), "k").await;
-        manager.close().await;
-        assert_eq!(manager.ping().await.unwrap_err().kind(), ErrorKind::Connection);
-        drop(manager);
-        client.ping::<()>(None).await.unwrap();
-        client.quit().await.unwrap();
-    });
-}
-
-#[test]
-fn a_client_of_the_users_on_a_cluster_is_used_and_a_slot_that_moves_is_followed() {
-    let cluster = RedisCluster::start();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let config = fred::types::config::Config::from_url(&cluster.url()).unwrap();
-        let client = Builder::from_config(config).build().unwrap();
-        client.init().await.unwrap();
-        let manager = ConnectionManager::from_client(client.clone()).unwrap();
-        let backend = manager.backend();
-        crate::support::round_trip(&backend, "k").await;
-        let (from, slot) = (cluster.home_of("k"), cluster.slot_of("k"));
-        let to = (from + 1) % 3;
-        cluster.begin_move(slot, from, to);
-        assert_eq!(cluster.move_keys(slot, from, to, 10), 1);
-        crate::support::round_trip(&backend, "k").await;
-        cluster.end_move(slot, to);
-        crate::support::round_trip(&backend, "k").await;
-        manager.close().await;
-        client.ping::<()>(None).await.unwrap();
-        client.quit().await.unwrap();
-    });
-    eventually("the tasks are gone", || runtime.metrics().num_alive_tasks() == 0);
 }

@@ -2,11 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use larder::{Cache, ErrorKind, KeyTtl, Lookup};
-use larder_fred::FredBackend;
+use larder::{Cache, CacheBackend, ErrorKind, KeyTtl, Lookup};
 use serde::{Deserialize, Serialize};
 
-use crate::support::in_both_protocols;
+use crate::{Client, support::in_both_protocols};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -23,13 +22,12 @@ fn user() -> User {
     }
 }
 
-fn cache(backend: &FredBackend) -> Cache<FredBackend> {
+fn cache<B: CacheBackend + Clone>(backend: &B) -> Cache<B> {
     Cache::builder(backend.clone()).prefix("app[1]*").build().unwrap()
 }
 
-#[test]
-fn values_lives_batches_and_patterns_work_end_to_end() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn values_lives_batches_and_patterns_work_end_to_end<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         cache.set("user:1", &user(), "250ms").await.unwrap();
         let ttl: i64 = server.command(&["PTTL", "app[1]*:user:1"]);
@@ -56,9 +54,8 @@ fn values_lives_batches_and_patterns_work_end_to_end() {
     });
 }
 
-#[test]
-fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_plain_set() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_plain_set<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         server.command::<()>(&["RPUSH", "app[1]*:key", "element"]);
         assert_eq!(cache.get::<User>("key").await.unwrap(), None);
@@ -66,7 +63,7 @@ fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_pl
         assert_eq!(cache.pull::<User>("key").await.unwrap(), None);
         assert!(!cache.exists("key").await.unwrap());
         assert_eq!(cache.ttl("key").await.unwrap(), KeyTtl::Missing);
-        assert!(backend.wrong_type_reads() >= 3);
+        assert!(C::wrong_type_reads(backend) >= 3);
 
         for error in [
             cache.add("key", &1, 60).await.unwrap_err(),
@@ -87,9 +84,8 @@ fn a_list_is_a_miss_to_reads_an_error_to_conditional_writes_and_replaced_by_a_pl
     });
 }
 
-#[test]
-fn every_call_that_removes_removes_a_list_and_says_that_it_was_no_value() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn every_call_that_removes_removes_a_list_and_says_that_it_was_no_value<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         let list = || server.command::<()>(&["RPUSH", "app[1]*:key", "element"]);
         list();
@@ -105,9 +101,8 @@ fn every_call_that_removes_removes_a_list_and_says_that_it_was_no_value() {
     });
 }
 
-#[test]
-fn what_another_program_stored_is_a_counted_miss_and_stays() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn what_another_program_stored_is_a_counted_miss_and_stays<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         server.command::<()>(&["SET", "app[1]*:key", "plain text"]);
         assert_eq!(cache.get::<String>("key").await.unwrap(), None);
@@ -118,9 +113,8 @@ fn what_another_program_stored_is_a_counted_miss_and_stays() {
     });
 }
 
-#[test]
-fn a_renamed_entry_is_a_miss() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn a_renamed_entry_is_a_miss<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         cache.set("old", &user(), 60).await.unwrap();
         server.command::<()>(&["RENAME", "app[1]*:old", "app[1]*:new"]);
@@ -129,9 +123,8 @@ fn a_renamed_entry_is_a_miss() {
     });
 }
 
-#[test]
-fn each_call_is_the_commands_it_should_be() {
-    in_both_protocols(async |server, backend| {
+pub(crate) fn each_call_is_the_commands_it_should_be<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
         let cache = cache(backend);
         // The scripts are loaded by their first use.
         cache.set("warm", &1, 60).await.unwrap();

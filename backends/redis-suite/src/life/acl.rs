@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
-use larder_fred::{ConnectionManager, RedisConfig};
+use larder_redis_common::RedisConfig;
 use testkit::{RedisCluster, RedisServer};
 
-use crate::support::{block_on, forever, listed, starts_with};
+use crate::{Client, support::{block_on, forever, listed, starts_with}};
 
 /// What the documentation of the crate lists.
 const RIGHTS: [&str; 14] = [
@@ -39,8 +39,8 @@ fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
 }
 
 /// Makes every call there is, each under every condition.
-async fn everything(config: RedisConfig) -> Result<()> {
-    let backend = ConnectionManager::from_config_strict(config).await?.backend();
+async fn everything<C: Client>(config: RedisConfig) -> Result<()> {
+    let backend = C::from_config_strict(config).await?.backend();
     let value = || Bytes::from_static(b"value");
     let hour = Duration::from_hours(1);
     for condition in [Condition::Always, Condition::IfPresent, starts_with("val")] {
@@ -75,37 +75,34 @@ async fn everything(config: RedisConfig) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_documented_rights_suffice_for_every_call() {
+pub(crate) fn the_documented_rights_suffice_for_every_call<C: Client>() {
     let server = RedisServer::start();
     grant(&server, &RIGHTS);
-    block_on(everything(config(&server, true))).unwrap();
+    block_on(everything::<C>(config(&server, true))).unwrap();
 
     // RESP2 has a greeting of its own only where there is a password.
     server.command::<()>(&["SCRIPT", "FLUSH"]);
-    block_on(everything(config(&server, false))).unwrap();
+    block_on(everything::<C>(config(&server, false))).unwrap();
 }
 
-#[test]
-fn each_documented_right_is_needed() {
+pub(crate) fn each_documented_right_is_needed<C: Client>() {
     let server = RedisServer::start();
     for right in RIGHTS {
         server.command::<()>(&["SCRIPT", "FLUSH"]);
         let others: Vec<&str> = RIGHTS.into_iter().filter(|&other| other != right).collect();
         grant(&server, &others);
-        match block_on(everything(config(&server, true))) {
+        match block_on(everything::<C>(config(&server, true))) {
             Ok(()) => panic!("{right} is documented and not needed"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Server, "{right}: {error}"),
         }
     }
 }
 
-#[test]
-fn a_key_outside_the_users_pattern_is_a_server_error() {
+pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
     let server = RedisServer::start();
     grant(&server, &RIGHTS);
     block_on(async {
-        let manager = ConnectionManager::from_config_strict(config(&server, true))
+        let manager = C::from_config_strict(config(&server, true))
             .await
             .unwrap();
         let backend = manager.backend();
@@ -115,8 +112,7 @@ fn a_key_outside_the_users_pattern_is_a_server_error() {
     });
 }
 
-#[test]
-fn a_user_needs_two_more_rights_on_a_cluster() {
+pub(crate) fn a_user_of_a_cluster_needs_to_ask_about_it_besides<C: Client>() {
     let cluster = RedisCluster::start();
     for node in cluster.nodes() {
         let user = ["ACL", "SETUSER", "app", "on", ">secret", "~*"];
@@ -127,7 +123,7 @@ fn a_user_needs_two_more_rights_on_a_cluster() {
         let config = RedisConfig::from_url(&url)
             .unwrap()
             .with_deadline(Duration::from_secs(5));
-        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        let backend = C::from_config_strict(config).await.unwrap().backend();
         for key in ["a", "b", "c", "d"] {
             backend.set(key, Bytes::from_static(b"v"), forever()).await.unwrap();
             assert!(backend.delete(key, starts_with("v")).await.unwrap().is_done());

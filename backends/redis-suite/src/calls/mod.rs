@@ -1,0 +1,10 @@
+//! What a backend answers.
+
+pub(crate) mod batch;
+pub(crate) mod bounds;
+pub(crate) mod cache;
+pub(crate) mod conditions;
+pub(crate) mod conformance;
+pub(crate) mod oracle;
+pub(crate) mod replies;
+pub(crate) mod scan;
