@@ -32,6 +32,10 @@ pub struct RedisConfig {
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "a client has to mind each setting")]
 #[expect(missing_docs, reason = "each is the setting of RedisConfig's method")]
+#[expect(
+    missing_debug_implementations,
+    reason = "it holds passwords; RedisConfig shows the rest"
+)]
 pub struct Settings {
     pub topology: Topology,
     pub user: Option<String>,
@@ -294,26 +298,21 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisConfig")
-            .field("servers", &self.servers())
-            .field("clustered", &self.is_clustered())
-            .field("tls", &self.tls)
-            .field("database", &self.database.unwrap_or(0))
-            .field("password", &self.password.as_ref().map(|_| "***"))
-            .field("resp3", &self.resp3)
-            .field("deadline", &self.deadline)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("max_in_flight", &self.max_in_flight)
-            .field("shared_runtime", &self.shares_runtime)
-            .finish()
-    }
-}
-
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.settings.fmt(f)
+        let settings = &self.settings;
+        f.debug_struct("RedisConfig")
+            .field("servers", &settings.servers())
+            .field("clustered", &settings.is_clustered())
+            .field("tls", &settings.tls)
+            .field("database", &settings.database.unwrap_or(0))
+            .field("password", &settings.password.as_ref().map(|_| "***"))
+            .field("resp3", &settings.resp3)
+            .field("deadline", &settings.deadline)
+            .field("connect_timeout", &settings.connect_timeout)
+            .field("max_in_flight", &settings.max_in_flight)
+            .field("shared_runtime", &settings.shares_runtime)
+            .finish()
     }
 }
 

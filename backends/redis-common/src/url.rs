@@ -140,7 +140,7 @@ fn credentials(url: &Url) -> Result<(Option<String>, Option<String>), String> {
 fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded
-        .map(|text| text.into_owned())
+        .map(std::borrow::Cow::into_owned)
         .map_err(|_| "a percent-encoded part of it is no UTF-8".to_owned())
 }
 

@@ -32,11 +32,13 @@ pub trait Client: fmt::Debug + Clone + Send + Sync + Sized + 'static {
     fn wrong_type_reads(backend: &Self::Backend) -> u64;
 
     /// [`from_config`](Self::from_config) with what tests need.
+    #[must_use]
     fn connect(settings: Settings) -> impl Future<Output = Result<Self>> + Send {
         async { Self::from_config(settings.config()?).await }
     }
 
     /// [`from_config_strict`](Self::from_config_strict) with what tests need.
+    #[must_use]
     fn connect_strict(settings: Settings) -> impl Future<Output = Result<Self>> + Send {
         async { Self::from_config_strict(settings.config()?).await }
     }
@@ -165,7 +167,7 @@ impl Settings {
 #[macro_export]
 macro_rules! client {
     ($client:ident of $krate:ident, $backend:ident) => {
-        use $krate::{$backend, ConnectionManager, RedisConfig};
+        use $krate::{ConnectionManager, RedisConfig, $backend};
 
         #[derive(Debug, Clone)]
         struct $client(ConnectionManager);

@@ -1,13 +1,11 @@
-//! Backends on a server, for both protocols, and a bounded wait.
+//! Configurations, a bounded wait and a round trip.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, Entry, Expiry, Outcome, Result, SetOptions};
-use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
+use larder_fred::{FredBackend, RedisConfig};
 use testkit::RedisServer;
-
-pub(crate) use futures::executor::block_on;
 
 /// How long a test waits for what a server does by itself.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -23,41 +21,6 @@ pub(crate) fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
         .with_shared_runtime(true)
 }
 
-pub(crate) async fn backend(server: &RedisServer, resp3: bool) -> FredBackend {
-    ConnectionManager::from_config_strict(config(server, resp3))
-        .await
-        .unwrap()
-        .backend()
-}
-
-/// Runs a test once in each protocol, each time on a fresh server.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a closure in place reads better without a borrow"
-)]
-pub(crate) fn in_both_protocols(test: impl AsyncFn(&RedisServer, &FredBackend)) {
-    for resp3 in [true, false] {
-        let server = RedisServer::start();
-        block_on(async {
-            let backend = backend(&server, resp3).await;
-            test(&server, &backend).await;
-        });
-    }
-}
-
-/// Runs a test where the connection has a runtime of its own, and on tokio runtimes that it shares with the test.
-pub(crate) fn on_every_runtime(test: impl AsyncFn()) {
-    block_on(test());
-    for workers in [1, 2, 4] {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(test());
-    }
-}
-
 /// Polls until `holds`, for what a server or the kernel does in its own time.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -65,25 +28,6 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// [`eventually`] for what is asked by a future. Not a nested `block_on`: inside a task of tokio's that would never give
-/// the task a new budget, without which nothing of tokio's is ever ready.
-pub(crate) async fn eventually_async(what: &str, holds: impl AsyncFn() -> bool) {
-    let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
-        smol::Timer::after(Duration::from_millis(10)).await;
-    }
-}
-
-/// How many clients the server has, the one that asks left out. One that asked just before may still be counted.
-pub(crate) fn clients(server: &RedisServer) -> usize {
-    server.command::<String>(&["CLIENT", "LIST"]).lines().count() - 1
-}
-
-pub(crate) fn forever() -> SetOptions {
-    SetOptions::new(Expiry::Never)
 }
 
 pub(crate) fn minutes(minutes: u64) -> SetOptions {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
 
-use crate::{Client, support::{bytes, forever, in_both_protocols, minutes, starts_with}};
+use crate::{
+    Client,
+    support::{bytes, forever, in_both_protocols, minutes, starts_with},
+};
 
 pub(crate) fn empty_batches_answer_nothing_and_ask_nothing<C: Client>() {
     in_both_protocols::<C>(async |server, backend| {

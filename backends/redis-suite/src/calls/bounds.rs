@@ -11,7 +11,10 @@ use futures::StreamExt;
 use larder::{CacheBackend, Condition, Error, ErrorKind, Result, SetItem};
 use testkit::RedisServer;
 
-use crate::{Client, support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with}};
+use crate::{
+    Client,
+    support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with},
+};
 
 const LIMIT: usize = 10;
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, KeyTtl, Outcome, SetOptions};
 
-use crate::{Client, support::{bytes, forever, in_both_protocols, minutes, starts_with}};
+use crate::{
+    Client,
+    support::{bytes, forever, in_both_protocols, minutes, starts_with},
+};
 
 const VALUE: Bytes = Bytes::from_static(b"value");
 const OTHER: Bytes = Bytes::from_static(b"other");

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use larder::{CacheBackend, conformance, conformance::Subject};
 use testkit::RedisServer;
 
-use crate::{Client, support::{backend, block_on}};
+use crate::{
+    Client,
+    support::{backend, block_on},
+};
 
 struct OnRedis<'a, B> {
     server: &'a RedisServer,

@@ -11,7 +11,10 @@ use larder_memory::MemoryBackend;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::RedisServer;
 
-use crate::{Client, support::{backend, block_on}};
+use crate::{
+    Client,
+    support::{backend, block_on},
+};
 
 const OPERATIONS: usize = 20_000;
 

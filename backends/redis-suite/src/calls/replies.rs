@@ -6,7 +6,10 @@ use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetOptions};
 use testkit::RedisServer;
 
-use crate::{Client, support::{backend, block_on, bytes, forever, in_both_protocols, starts_with}};
+use crate::{
+    Client,
+    support::{backend, block_on, bytes, forever, in_both_protocols, starts_with},
+};
 
 const VALUE: Bytes = Bytes::from_static(b"value");
 

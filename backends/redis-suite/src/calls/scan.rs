@@ -4,7 +4,10 @@ use futures::{StreamExt, TryStreamExt};
 use larder::{CacheBackend, ErrorKind, SetItem};
 use testkit::RedisServer;
 
-use crate::{Client, support::{backend, block_on, forever, in_both_protocols, listed}};
+use crate::{
+    Client,
+    support::{backend, block_on, forever, in_both_protocols, listed},
+};
 
 fn scans(server: &RedisServer) -> usize {
     let stats: String = server.command(&["INFO", "commandstats"]);

@@ -7,7 +7,10 @@ use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOpt
 use larder_redis_common::RedisConfig;
 use testkit::{RedisCluster, RedisServer};
 
-use crate::{Client, support::{block_on, forever, listed, starts_with}};
+use crate::{
+    Client,
+    support::{block_on, forever, listed, starts_with},
+};
 
 /// What the documentation of the crate lists.
 const RIGHTS: [&str; 14] = [
@@ -102,9 +105,7 @@ pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
     let server = RedisServer::start();
     grant(&server, &RIGHTS);
     block_on(async {
-        let manager = C::from_config_strict(config(&server, true))
-            .await
-            .unwrap();
+        let manager = C::from_config_strict(config(&server, true)).await.unwrap();
         let backend = manager.backend();
         let error = backend.get("other:k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server);

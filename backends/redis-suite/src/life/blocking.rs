@@ -6,7 +6,10 @@ use larder::{BlockingCache, Cache, CacheBackend, ErrorKind, LoadError};
 use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
 
-use crate::{Client, support::{config, config_of, eventually}};
+use crate::{
+    Client,
+    support::{config, config_of, eventually},
+};
 
 fn own_thread(server: &RedisServer) -> RedisConfig {
     config(server, true).with_shared_runtime(false)
@@ -69,9 +72,7 @@ pub(crate) fn a_current_thread_tokio_is_blocked_by_calls_that_end<C: Client>() {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let connected = C::from_config_strict(own_thread(&server))
-                .await
-                .unwrap();
+            let connected = C::from_config_strict(own_thread(&server)).await.unwrap();
             round(&cache(&connected));
             let blocking = C::from_config_strict_blocking(own_thread(&server)).unwrap();
             round(&cache(&blocking));
@@ -113,9 +114,7 @@ pub(crate) fn the_only_thread_of_smol_is_blocked_by_calls_that_end<C: Client>() 
         let server = RedisServer::start();
         let executor = smol::LocalExecutor::new();
         smol::block_on(executor.run(executor.spawn(async {
-            let manager = C::from_config_strict(own_thread(&server))
-                .await
-                .unwrap();
+            let manager = C::from_config_strict(own_thread(&server)).await.unwrap();
             round(&cache(&manager));
         })));
     });

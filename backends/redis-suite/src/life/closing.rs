@@ -3,12 +3,13 @@
 use larder::{CacheBackend, ErrorKind};
 use testkit::RedisServer;
 
-use crate::{Client, support::{block_on, clients, config, eventually}};
+use crate::{
+    Client,
+    support::{block_on, clients, config, eventually},
+};
 
 async fn connected<C: Client>(server: &RedisServer) -> C {
-    C::from_config_strict(config(server, true))
-        .await
-        .unwrap()
+    C::from_config_strict(config(server, true)).await.unwrap()
 }
 
 pub(crate) fn closing_ends_the_connection_for_every_clone<C: Client>() {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
 
-use crate::{Client, support::{config, round_trip}};
+use crate::{
+    Client,
+    support::{config, round_trip},
+};
 
 async fn connected<C: Client>(config: RedisConfig) -> C::Backend {
     C::from_config_strict(config).await.unwrap().backend()

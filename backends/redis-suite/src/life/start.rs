@@ -6,7 +6,10 @@ use larder::{CacheBackend, ErrorKind};
 use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
 
-use crate::{Client, support::{block_on, config_of, eventually, forever}};
+use crate::{
+    Client,
+    support::{block_on, config_of, eventually, forever},
+};
 
 fn url_of(port: u16) -> String {
     format!("redis://127.0.0.1:{port}/0")

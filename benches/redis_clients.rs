@@ -1,0 +1,192 @@
+//! The two Redis clients side by side: `cargo bench --bench redis_clients`.
+//!
+//! Prints how many values a second each reads over loopback, in the medians of rounds that alternate between the two,
+//! and what each answers while one primary of a cluster is killed and its replica takes over, both watching the same
+//! cluster. Only the ratios say anything on another machine.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use larder::{CacheBackend, Expiry, Result, SetItem, SetOptions};
+use testkit::{RedisCluster, RedisServer};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
+
+const KEYS: usize = 1_000;
+const ROUNDS: usize = 5;
+
+/// How long the nodes of the cluster wait for one that is silent.
+const NODE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The primary that is killed.
+const VICTIM: usize = 1;
+
+/// What is counted together, and when the kill comes.
+const BUCKET: Duration = Duration::from_millis(250);
+const BEFORE: Duration = Duration::from_secs(1);
+const WATCHED: Duration = Duration::from_secs(5);
+
+fn main() {
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    throughput(&runtime);
+    runtime.block_on(failover());
+}
+
+async fn fred(url: &str) -> Result<larder_fred::FredBackend> {
+    let manager = larder_fred::ConnectionManager::connect_strict(url).await?;
+    Ok(manager.backend())
+}
+
+async fn redis_rs(url: &str) -> Result<larder_redis_rs::RedisRsBackend> {
+    let manager = larder_redis_rs::ConnectionManager::connect_strict(url).await?;
+    Ok(manager.backend())
+}
+
+fn throughput(runtime: &Runtime) {
+    let server = RedisServer::start();
+    let (fred, redis_rs) = runtime.block_on(async {
+        let connected = futures::try_join!(fred(&server.url()), redis_rs(&server.url()));
+        connected.expect("the fixture runs")
+    });
+    println!("   value  tasks  fred calls/s  redis-rs calls/s  redis-rs/fred");
+    for size in [100, 10_240] {
+        runtime.block_on(fill(&fred, size));
+        for tasks in [1, 16, 128, 1_024] {
+            let mut rates = [Vec::new(), Vec::new()];
+            // The first round of each warms up.
+            for _ in 0..=ROUNDS {
+                rates[0].push(runtime.block_on(rate(&fred, tasks)));
+                rates[1].push(runtime.block_on(rate(&redis_rs, tasks)));
+            }
+            let [one, other] = rates.map(|rates| median(&rates[1..]));
+            println!(
+                "{size:>6} B  {tasks:>5}  {one:>12.0}  {other:>16.0}  {:>13.2}",
+                other / one
+            );
+        }
+    }
+}
+
+async fn fill(backend: &impl CacheBackend, size: usize) {
+    let forever = SetOptions::new(Expiry::Never);
+    let items = (0..KEYS).map(|key| SetItem::new(key.to_string(), vec![7; size], forever.clone()));
+    for written in backend.set_many(items.collect()).await {
+        written.expect("the server takes every write");
+    }
+}
+
+/// How many values a second so many tasks read.
+async fn rate<B: CacheBackend + Clone + 'static>(backend: &B, tasks: usize) -> f64 {
+    let calls = if tasks == 1 { 5_000 } else { 40_960 };
+    let began = Instant::now();
+    let reading: Vec<JoinHandle<()>> = (0..tasks)
+        .map(|task| {
+            let backend = backend.clone();
+            tokio::spawn(async move {
+                for call in 0..calls / tasks {
+                    let key = ((task + call) % KEYS).to_string();
+                    let found = backend.get(&key).await.expect("the server answers");
+                    assert!(found.is_some());
+                }
+            })
+        })
+        .collect();
+    for task in reading {
+        task.await.expect("no read fails");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    let calls = calls as f64;
+    calls / began.elapsed().as_secs_f64()
+}
+
+fn median(rates: &[f64]) -> f64 {
+    let mut rates = rates.to_vec();
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// When each call ended, and whether it was answered.
+type Calls = Vec<(Duration, bool)>;
+
+async fn failover() {
+    let mut cluster = RedisCluster::start_with_replicas(NODE_TIMEOUT);
+    let keys = [0, VICTIM].map(|home| cluster.key_at(home));
+    let connected = futures::try_join!(fred(&cluster.url()), redis_rs(&cluster.url()));
+    let (fred, redis_rs) = connected.expect("the fixture runs");
+    let (began, over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let watching = [
+        watch(&fred, &keys[0], began, &over),
+        watch(&redis_rs, &keys[0], began, &over),
+        watch(&fred, &keys[1], began, &over),
+        watch(&redis_rs, &keys[1], began, &over),
+    ];
+    sleep(BEFORE).await;
+    let killing = spawn_blocking(move || {
+        cluster.kill(VICTIM);
+        let killed = began.elapsed();
+        while !cluster.replicas()[VICTIM].is_primary() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        (cluster, killed, began.elapsed())
+    });
+    let (_cluster, killed, taken_over) = killing.await.expect("the replica takes over");
+    sleep(WATCHED.saturating_sub(began.elapsed())).await;
+    over.store(true, Ordering::Relaxed);
+    let mut seen = Vec::new();
+    for calls in watching {
+        seen.push(calls.await.expect("no call panics"));
+    }
+    println!("\na primary is killed at {killed:.1?}, its replica takes over at {taken_over:.1?}; answered calls in %");
+    println!("             healthy slots        lost slots");
+    println!("until       fred  redis-rs     fred  redis-rs");
+    let mut from = Duration::ZERO;
+    while from < began.elapsed() {
+        let until = from + BUCKET;
+        let share: Vec<String> = seen.iter().map(|calls| answered(calls, from, until)).collect();
+        let [a, b, c, d] = [0, 1, 2, 3].map(|place| &share[place]);
+        println!("{:>5.2} s  {a:>7}  {b:>8}  {c:>7}  {d:>8}", until.as_secs_f64());
+        from = until;
+    }
+}
+
+/// Reads and writes in turn, until it is over.
+fn watch<B>(backend: &B, key: &str, began: Instant, over: &Arc<AtomicBool>) -> JoinHandle<Calls>
+where
+    B: CacheBackend + Clone + 'static,
+{
+    let (backend, key, over) = (backend.clone(), key.to_owned(), Arc::clone(over));
+    tokio::spawn(async move {
+        let mut calls = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let forever = SetOptions::new(Expiry::Never);
+            let answered = backend.set(&key, "v".into(), forever).await.is_ok();
+            calls.push((began.elapsed(), answered));
+            let answered = backend.get(&key).await.is_ok();
+            calls.push((began.elapsed(), answered));
+            sleep(Duration::from_millis(5)).await;
+        }
+        calls
+    })
+}
+
+fn answered(calls: &Calls, from: Duration, until: Duration) -> String {
+    let ended = calls.iter().filter(|(at, _)| (from..until).contains(at));
+    let (all, answered) = ended.fold((0, 0), |(all, answered), (_, ok)| {
+        (all + 1, answered + usize::from(*ok))
+    });
+    match all {
+        0 => "-".to_owned(),
+        all => (answered * 100 / all).to_string(),
+    }
+}
