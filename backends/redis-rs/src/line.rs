@@ -66,13 +66,30 @@ impl Line {
     /// A connection that is not yet being made.
     pub(crate) fn new(name: String, connector: Connector, handle: Handle) -> Arc<Self> {
         let (sender, state) = watch::channel(State::Begun);
-        let replaced = Arc::new(Notify::new());
         let settings = Arc::clone(&connector.settings);
-        let task = Task {
+        let task = |replaced| Task {
             connector,
             state: sender,
-            replaced: Arc::clone(&replaced),
+            replaced,
         };
+        Self::with(name, &settings, handle, state, Some(task))
+    }
+
+    /// A connection of the user's, which is never replaced or ended.
+    pub(crate) fn given(send: Arc<Foreign>, name: String, settings: &Settings, handle: Handle) -> Arc<Self> {
+        let (_, state) = watch::channel(State::Given(send));
+        Self::with(name, settings, handle, state, None::<fn(_) -> _>)
+    }
+
+    fn with(
+        name: String,
+        settings: &Settings,
+        handle: Handle,
+        state: watch::Receiver<State>,
+        task: Option<impl FnOnce(Arc<Notify>) -> Task>,
+    ) -> Arc<Self> {
+        let replaced = Arc::new(Notify::new());
+        let task = task.map(|task| task(Arc::clone(&replaced)));
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             name,
@@ -81,24 +98,7 @@ impl Line {
             handle,
             state,
             replaced,
-            task: Mutex::new(Some(task)),
-            running: OnceLock::new(),
-            silence: Silence::new(settings.deadline),
-        })
-    }
-
-    /// A connection of the user's, which is never replaced or ended.
-    pub(crate) fn given(send: Arc<Foreign>, name: String, settings: &Settings, handle: Handle) -> Arc<Self> {
-        let (_, state) = watch::channel(State::Given(send));
-        Arc::new_cyclic(|this| Self {
-            this: Weak::clone(this),
-            name,
-            deadline: settings.deadline,
-            connect_timeout: settings.connect_timeout,
-            handle,
-            state,
-            replaced: Arc::new(Notify::new()),
-            task: Mutex::new(None),
+            task: Mutex::new(task),
             running: OnceLock::new(),
             silence: Silence::new(settings.deadline),
         })
