@@ -36,7 +36,7 @@ where
     /// A leader that gets none (the backend is away, or the key changes all the time) loads and stores nothing.
     pub(super) async fn place_fence<T: DeserializeOwned>(
         &self,
-        leader: &Leader<'_>,
+        leader: &Leader,
         seen: &mut Seen<T>,
     ) -> Result<Ready<T>> {
         if !self.plan.is_fenced {
@@ -127,7 +127,7 @@ where
 
     /// Removes the marker that this flight placed, and nothing else. What can not be removed now is left to the
     /// background.
-    pub(super) async fn release(&self, leader: &Leader<'_>) {
+    pub(super) async fn release(&self, leader: &Leader) {
         let Some(placed) = leader.placed() else {
             return;
         };
@@ -138,7 +138,7 @@ where
     }
 
     /// Removes the marker of a load that is not stored, and the old value where the load has shown that it is gone.
-    pub(super) async fn clear(&self, leader: &Leader<'_>, is_gone: bool) {
+    pub(super) async fn clear(&self, leader: &Leader, is_gone: bool) {
         if let (true, None, Some(fence)) = (is_gone, leader.placed(), leader.fence()) {
             // What can not be removed now dies at the end of its life.
             let _ = self

@@ -38,7 +38,7 @@ where
     /// Fences, loads, shares and fills.
     pub(super) async fn lead<T, E, F>(
         &self,
-        mut leader: Leader<'_>,
+        mut leader: Leader,
         mut seen: Seen<T>,
         loader: F,
     ) -> Result<Remembered<T>, LoadError<E>>
@@ -86,7 +86,7 @@ where
     /// Shares and fills what was loaded.
     async fn finish<T, E>(
         &self,
-        mut leader: Leader<'_>,
+        mut leader: Leader,
         loaded: Loaded<T>,
         took: Duration,
     ) -> Result<Remembered<T>, LoadError<E>>
@@ -152,7 +152,7 @@ where
     }
 
     /// How a loaded entry is to be set; `None` where it must not be.
-    pub(super) fn fill_options(&self, leader: &Leader<'_>, expiry: Expiry) -> Option<SetOptions> {
+    pub(super) fn fill_options(&self, leader: &Leader, expiry: Expiry) -> Option<SetOptions> {
         if leader.is_voided() {
             self.cache.count_voided();
             return None;
@@ -165,7 +165,7 @@ where
         }
     }
 
-    async fn fill(&self, leader: &Leader<'_>, sealed: Sealed) -> Result<()> {
+    async fn fill(&self, leader: &Leader, sealed: Sealed) -> Result<()> {
         let Some(options) = self.fill_options(leader, sealed.expiry) else {
             self.release(leader).await;
             return Ok(());
@@ -181,7 +181,7 @@ where
     }
 
     /// Notes what became of a fill whose entry begins with `own`.
-    pub(super) async fn settle(&self, leader: &Leader<'_>, outcome: Outcome, own: Bytes) {
+    pub(super) async fn settle(&self, leader: &Leader, outcome: Outcome, own: Bytes) {
         leader.settle();
         if !outcome.is_done() {
             self.cache.count_voided();

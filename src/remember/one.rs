@@ -183,7 +183,7 @@ impl<B, S, C> Call<'_, B, S, C> {
     }
 
     /// Waits for another call's flight, for as long as the options allow.
-    pub(super) async fn follow<'f>(&self, follower: Follower<'f>) -> Option<Arrival<'f>> {
+    pub(super) async fn follow(&self, follower: Follower) -> Option<Arrival> {
         let bound = follower.bound(self.plan.wait, &*self.cache.settings().clock);
         match select(follower, bound).await {
             Either::Left((arrival, _)) => Some(arrival),

@@ -26,10 +26,7 @@ where
     C: Compressor + 'static,
 {
     /// Puts the markers of all leaders in one trip. Those whose marker was refused look again, together, once.
-    pub(super) async fn place_fences<'f, T, E>(
-        &self,
-        led: Vec<Led<'f, T>>,
-    ) -> (Vec<Led<'f, T>>, Vec<(usize, Answer<T, E>)>)
+    pub(super) async fn place_fences<T, E>(&self, led: Vec<Led<T>>) -> (Vec<Led<T>>, Vec<(usize, Answer<T, E>)>)
     where
         T: DeserializeOwned,
     {
@@ -138,7 +135,7 @@ where
     }
 }
 
-fn raise<T, E>(mut led: Led<'_, T>, error: Error) -> Answer<T, E> {
+fn raise<T, E>(mut led: Led<T>, error: Error) -> Answer<T, E> {
     let error = error.with_operation("remember_many");
     led.leader.land(Landing::Raised(error.clone()));
     Err(LoadError::Cache(error))
