@@ -67,7 +67,9 @@ mod envelope;
 mod error;
 mod flight;
 pub mod glob;
+mod hook;
 mod remember;
+mod runtime;
 mod serializer;
 mod ttl;
 
@@ -76,7 +78,9 @@ pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
+pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
+pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;
 

@@ -64,8 +64,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         };
         let this = || Condition::IfStartsWith(head.bytes().slice(..SHORT_LEN));
         let outcome = match (parse(head.bytes()), life) {
-            (Err(_), _) | (Ok(Parsed::Marker), None) => return Ok(Change::Done(false)),
-            (Ok(Parsed::Marker), Some(_)) => {
+            (Err(_), _) | (Ok(Parsed::Marker(_)), None) => return Ok(Change::Done(false)),
+            (Ok(Parsed::Marker(_)), Some(_)) => {
                 // A marker that outlived its load's window would stand in the way, so the load is voided instead.
                 self.flights().void(physical);
                 return match backend.delete(physical, this()).await? {

@@ -201,7 +201,7 @@ where
             return Ok(KeyTtl::Missing);
         };
         let header = match parse(head.bytes()) {
-            Ok(Parsed::Marker) => return Ok(KeyTtl::Missing),
+            Ok(Parsed::Marker(_)) => return Ok(KeyTtl::Missing),
             Ok(Parsed::Value(header)) => header.check(S::ID, C::ID, schema).map(|()| header),
             Err(reason) => Err(reason),
         };

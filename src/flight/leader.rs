@@ -53,6 +53,16 @@ impl Leader {
         self.flight.state.lock().placed = None;
     }
 
+    /// Notes the entry whose lease the flight holds now, as it was last written; `None` where it holds none any more.
+    pub(crate) fn hold(&self, entry: Option<Bytes>) {
+        self.flight.state.lock().held = entry;
+    }
+
+    /// The entry whose lease the flight holds; one that took over finds its predecessor's.
+    pub(crate) fn held(&self) -> Option<Bytes> {
+        self.flight.state.lock().held.clone()
+    }
+
     /// Says that the load begins now. Calls made later share it only if they see its fence.
     pub(crate) fn begin(&self) {
         let load = self.flights.begin();

@@ -90,6 +90,8 @@ pub(super) struct State {
     pub(super) fence: Option<Bytes>,
     /// The first bytes of a marker that this flight placed, or tried to, and that nobody has released.
     pub(super) placed: Option<Bytes>,
+    /// The entry whose lease this flight holds, as it last wrote it.
+    pub(super) held: Option<Bytes>,
     /// Set by an invalidation in this process: what is loaded must not be stored.
     pub(super) voided: bool,
     pub(super) waiting: Waiting,
@@ -205,6 +207,7 @@ impl Flights {
                 load: None,
                 fence: None,
                 placed: None,
+                held: None,
                 voided: false,
                 waiting: Waiting::default(),
                 bound: None,

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{
+    lease::Waited,
     look::{Found, Seen},
     one::Call,
     options::OnError,
@@ -9,7 +12,7 @@ use super::{
 use crate::{
     backend::{CacheBackend, Condition, Expiry, SetOptions},
     compressor::Compressor,
-    envelope::{LONG_LEN, Lease, SHORT_LEN, marker, with_lease},
+    envelope::{HELD_LEN, LONG_LEN, Lease, SHORT_LEN, marker, with_lease},
     error::Result,
     flight::Leader,
     serializer::Serializer,
@@ -17,6 +20,14 @@ use crate::{
 
 /// How often a leader looks again when its marker is refused. Each time means that somebody else's write came first.
 const ATTEMPTS: usize = 4;
+
+/// What a leader writes to have its place.
+pub(super) struct Placing {
+    pub(super) entry: Bytes,
+    pub(super) options: SetOptions,
+    /// It is a marker, which somebody has to release, and not a value with its lease taken.
+    pub(super) is_marker: bool,
+}
 
 /// What a leader found when it went to place its fence.
 pub(super) enum Ready<T> {
@@ -50,8 +61,11 @@ where
             return Ok(Ready::Load);
         }
         let mut has_looked_again = false;
-        for _ in 0..ATTEMPTS {
-            let condition = match &*seen {
+        let mut patience = self.patience();
+        let mut refusals = 0;
+        while refusals < ATTEMPTS {
+            let now = self.cache.now();
+            let placing = match &*seen {
                 Seen::Fresh(_) => return Ok(ready(seen)),
                 Seen::Due(_) | Seen::Stale(_) | Seen::Unwanted(_)
                     if !has_looked_again
@@ -63,23 +77,54 @@ where
                     has_looked_again = true;
                     continue;
                 }
-                Seen::Due(found) | Seen::Stale(found) => {
-                    leader.fill_against(found.fence());
-                    return Ok(Ready::Load);
-                }
+                // Another process is reloading it.
+                Seen::Due(found) if self.plan.lease.is_some() && found.is_held(now) => return Ok(ready(seen)),
+                Seen::Due(found) | Seen::Stale(found) => match self.plan.lease {
+                    None => {
+                        leader.fill_against(found.fence());
+                        return Ok(Ready::Load);
+                    }
+                    Some(length) if found.is_held(now) => {
+                        let entry = found.bytes.clone();
+                        match self.wait_for_holder(&entry, length, &mut patience).await? {
+                            Waited::Changed(again) => {
+                                *seen = again;
+                                continue;
+                            }
+                            Waited::Silent => self.taken(&entry, length),
+                            Waited::GaveUp => None,
+                        }
+                    }
+                    Some(length) => self.taken(&found.bytes, length),
+                },
                 Seen::Unwanted(fence) => {
                     leader.fill_against(fence.clone());
                     return Ok(Ready::Load);
                 }
-                Seen::Marker(fence) if leader.placed().is_some_and(|placed| placed.starts_with(fence)) => {
+                Seen::Marker(marker) if leader.placed().is_some_and(|placed| marker.starts_with(&placed)) => {
                     // The predecessor's own, which went before the store's answer could reach it.
-                    leader.fill_against(fence.clone());
+                    leader.fill_against(marker.slice(..SHORT_LEN));
+                    leader.hold(self.plan.lease.map(|_| marker.clone()));
                     return Ok(Ready::Load);
                 }
                 // What is loaded now is to be stored, and not what that load answers.
-                Seen::Marker(fence) if self.plan.force_refresh => Condition::IfStartsWith(fence.clone()),
-                Seen::Marker(fence) if has_looked_again => {
-                    leader.fill_against(fence.clone());
+                Seen::Marker(marker) if self.plan.force_refresh => {
+                    Some(self.placing(Condition::IfStartsWith(marker.slice(..SHORT_LEN))))
+                }
+                Seen::Marker(marker) if let Some(length) = self.plan.lease => {
+                    let marker = marker.clone();
+                    match self.wait_for_holder(&marker, length, &mut patience).await? {
+                        Waited::Changed(again) => {
+                            *seen = again;
+                            has_looked_again = true;
+                            continue;
+                        }
+                        Waited::Silent => self.taken(&marker, length),
+                        Waited::GaveUp => None,
+                    }
+                }
+                Seen::Marker(marker) if has_looked_again => {
+                    leader.fill_against(marker.slice(..SHORT_LEN));
                     return Ok(Ready::Load);
                 }
                 Seen::Marker(_) => {
@@ -89,19 +134,31 @@ where
                     continue;
                 }
                 Seen::Away => return Ok(Ready::Load),
-                Seen::Nothing => Condition::IfAbsent,
-                Seen::Undecodable(bytes) => instead_of(bytes),
+                Seen::Nothing => Some(self.placing(Condition::IfAbsent)),
+                Seen::Undecodable(bytes) => Some(self.placing(instead_of(bytes))),
             };
-            let (marker, options) = self.marker(condition);
-            leader.attempt(marker.slice(..LONG_LEN));
-            let outcome = self.backend().set(self.physical, marker.clone(), options).await;
+            let Some(placing) = placing else {
+                // Beside the holder, against the same fence.
+                if let Some(fence) = seen.fence() {
+                    leader.fill_against(fence);
+                }
+                return Ok(Ready::Load);
+            };
+            let entry = placing.entry;
+            if placing.is_marker {
+                leader.attempt(entry.slice(..HELD_LEN));
+            }
+            let outcome = self.backend().set(self.physical, entry.clone(), placing.options).await;
             match outcome {
                 Ok(outcome) if outcome.is_done() => {
-                    leader.fill_against(marker.slice(..SHORT_LEN));
+                    leader.fill_against(entry.slice(..SHORT_LEN));
+                    leader.hold(self.plan.lease.map(|_| entry.clone()));
+                    seen.take(entry);
                     return Ok(Ready::Load);
                 }
                 Ok(_) => {
                     leader.settle();
+                    refusals += 1;
                     let was_nothing = matches!(seen, Seen::Nothing);
                     *seen = self.look().await?;
                     has_looked_again = true;
@@ -112,17 +169,41 @@ where
                 }
                 // It may have been applied all the same; this token is never filled against, only released.
                 Err(error) if self.plan.on_error == OnError::Raise => return Err(error.with_operation("remember")),
-                Err(_) => return Ok(Ready::Load),
+                Err(_) => {
+                    // A fence that was there before is another matter: the store has shown it to this call.
+                    if let Some(fence) = seen.fence().filter(|fence| entry.starts_with(fence)) {
+                        leader.fill_against(fence);
+                    }
+                    return Ok(Ready::Load);
+                }
             }
         }
         Ok(Ready::Load)
     }
 
     /// A new marker, and how it is to be set.
-    pub(super) fn marker(&self, condition: Condition) -> (Bytes, SetOptions) {
+    fn placing(&self, condition: Condition) -> Placing {
+        let (entry, options) = self.marker(condition, self.plan.lease);
+        Placing {
+            entry,
+            options,
+            is_marker: true,
+        }
+    }
+
+    /// A new marker with a lease of this length or none, and how it is to be set.
+    pub(super) fn marker(&self, condition: Condition, lease: Option<Duration>) -> (Bytes, SetOptions) {
+        let now = self.cache.now();
         let window = self.plan.fill_window;
-        let options = SetOptions::new(Expiry::After(window)).with_condition(condition);
-        (marker(self.cache.now() + window), options)
+        let lease = match lease {
+            Some(length) => Lease::new(now, length),
+            None => Lease {
+                length: Duration::ZERO,
+                ..Lease::new(now, window)
+            },
+        };
+        let options = SetOptions::new(self.marker_expiry()).with_condition(condition);
+        (marker(lease), options)
     }
 
     /// Removes the marker that this flight placed, and nothing else. What can not be removed now is left to the
@@ -154,11 +235,7 @@ where
         let Some(entry) = refreshed else {
             return;
         };
-        let lease = Lease {
-            holder: rand::random(),
-            until: self.cache.now() + self.plan.throttle,
-            length: self.plan.throttle,
-        };
+        let lease = Lease::new(self.cache.now(), self.plan.throttle);
         let Some(paused) = with_lease(&entry, lease) else {
             return;
         };
@@ -181,7 +258,7 @@ pub(super) fn instead_of(bytes: &Bytes) -> Condition {
 
 fn ready<T>(seen: &mut Seen<T>) -> Ready<T> {
     match std::mem::replace(seen, Seen::Nothing) {
-        Seen::Fresh(found) => Ready::Found(found),
+        Seen::Fresh(found) | Seen::Due(found) => Ready::Found(found),
         other => {
             *seen = other;
             Ready::Load

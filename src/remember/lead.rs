@@ -52,7 +52,7 @@ where
                 Ok(Ready::Load) => {}
                 Ok(Ready::Found(found)) => {
                     leader.land(Landing::Found);
-                    return Ok(Remembered::new(found.value, Source::Hit));
+                    return Ok(found.answer(self.cache.now()));
                 }
                 Err(error) => {
                     leader.land(Landing::Raised(error.clone()));
@@ -63,7 +63,8 @@ where
         leader.begin();
         self.cache.count_load();
         let began = self.cache.settings().clock.monotonic();
-        let outcome = Loading::new([&leader], async { loader().await }).await;
+        let load = Loading::new([&leader], async { loader().await });
+        let outcome = self.while_renewing(&leader, load).await;
         let took = self.cache.settings().clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
@@ -79,7 +80,7 @@ where
             }
         };
         self.release(&leader).await;
-        self.throttle(seen.refreshed()).await;
+        self.throttle(leader.held().or(seen.refreshed())).await;
         self.or_stale(&mut seen, failure)
     }
 
@@ -145,7 +146,7 @@ where
             None => self.cache.seal(self.physical, &None::<()>, self.plan.schema, times)?,
         };
         let expiry = match lives[usize::from(is_none(&bytes))] {
-            Some(life) => Expiry::After(life + self.plan.stale_if_error.unwrap_or_default()),
+            Some(life) => Expiry::After(life + self.plan.kept_beyond()),
             None => Expiry::Never,
         };
         Ok(Sealed { bytes, expiry })

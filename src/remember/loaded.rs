@@ -117,6 +117,11 @@ pub enum Source {
 pub enum StaleReason {
     /// The load failed just now.
     LoadFailed,
-    /// A load failed a short while ago, and the next is not due yet.
+    /// A load failed a short while ago, and the next is not due yet; or another process is loading.
     Throttled,
+    /// It is being reloaded: [`stale_while_revalidate`](crate::LoadOptions::stale_while_revalidate).
+    Revalidating,
+    /// The load took longer than the [soft](crate::LoadOptions::soft_timeout) or the
+    /// [hard](crate::LoadOptions::hard_timeout) timeout.
+    TimedOut,
 }

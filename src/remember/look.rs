@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     loaded::{Remembered, Source, StaleReason},
-    options::{OnError, Plan},
+    options::OnError,
+    plan::Plan,
 };
 use crate::{
     backend::{CacheBackend, Entry},
@@ -22,13 +23,13 @@ use crate::{
 pub(super) enum Seen<T> {
     /// A value to be answered.
     Fresh(Found<T>),
-    /// A value to be answered, and to be reloaded by one call.
+    /// A value to be answered, past its life or not, and to be reloaded by one call.
     Due(Found<T>),
     /// A value past its logical life.
     Stale(Found<T>),
     /// A value that does not answer this call; its fence.
     Unwanted(Bytes),
-    /// A load under way, here or elsewhere; its fence.
+    /// A load under way, here or elsewhere; its whole marker.
     Marker(Bytes),
     /// Bytes that are neither.
     Undecodable(Bytes),
@@ -50,10 +51,33 @@ impl<T> Found<T> {
         self.bytes.slice(..SHORT_LEN)
     }
 
-    fn age(&self, now: Duration) -> Duration {
+    pub(super) fn age(&self, now: Duration) -> Duration {
         self.header
             .times()
             .map_or(Duration::ZERO, |times| now.saturating_sub(times.expires))
+    }
+}
+
+impl<T> Found<T> {
+    /// This as an answer at once: a hit, or a stale value that is being reloaded.
+    pub(super) fn answer(self, now: Duration) -> Remembered<T> {
+        let source = if self.is_stale(now) {
+            Source::Stale {
+                age: self.age(now),
+                why: StaleReason::Revalidating,
+            }
+        } else {
+            Source::Hit
+        };
+        Remembered::new(self.value, source)
+    }
+
+    pub(super) fn is_stale(&self, now: Duration) -> bool {
+        self.header.fresh_for(now) == Some(Duration::ZERO)
+    }
+
+    pub(super) fn is_held(&self, now: Duration) -> bool {
+        self.header.lease().is_some_and(|lease| lease.is_held(now))
     }
 }
 
@@ -68,9 +92,40 @@ impl<T> Seen<T> {
         }
         match self {
             Self::Fresh(found) | Self::Due(found) | Self::Stale(found) => Sight::Fence(&found.bytes[..SHORT_LEN]),
-            Self::Unwanted(fence) | Self::Marker(fence) => Sight::Fence(fence),
+            Self::Unwanted(fence) => Sight::Fence(fence),
+            Self::Marker(marker) => Sight::Fence(&marker[..SHORT_LEN]),
             Self::Undecodable(_) | Self::Nothing => Sight::Nothing,
             Self::Away => Sight::Blind,
+        }
+    }
+
+    /// What stands under the key, where that is a marker or a value past its life.
+    pub(super) fn entry(&self) -> Option<&Bytes> {
+        match self {
+            Self::Marker(bytes) => Some(bytes),
+            Self::Stale(found) => Some(&found.bytes),
+            _ => None,
+        }
+    }
+
+    /// Tells whether somebody else may be loading what stands under the key.
+    pub(super) fn is_held(&self, now: Duration) -> bool {
+        match self {
+            Self::Marker(_) => true,
+            Self::Stale(found) => found.is_held(now),
+            _ => false,
+        }
+    }
+
+    /// What a load of this call may fill against besides a marker of its own.
+    pub(super) fn fence(&self) -> Option<Bytes> {
+        self.entry().map(|entry| entry.slice(..SHORT_LEN))
+    }
+
+    /// Notes the entry as it stands now that its lease is taken.
+    pub(super) fn take(&mut self, entry: Bytes) {
+        if let Self::Due(found) | Self::Stale(found) = self {
+            found.bytes = entry;
         }
     }
 
@@ -86,8 +141,13 @@ impl<T> Seen<T> {
     pub(super) fn answer(self, plan: &Plan, now: Duration) -> ControlFlow<Remembered<T>, Self> {
         match self {
             Self::Fresh(found) => ControlFlow::Break(Remembered::new(found.value, Source::Hit)),
-            Self::Stale(found) if found.header.lease().is_some_and(|lease| lease.is_held(now)) => {
-                Self::Stale(found).fall_back(plan, now, StaleReason::Throttled)
+            Self::Stale(found) if found.is_held(now) => {
+                let is_within = |window: Option<Duration>| window.is_some_and(|window| found.age(now) < window);
+                if is_within(plan.stale_while_revalidate) {
+                    ControlFlow::Break(found.answer(now))
+                } else {
+                    Self::Stale(found).fall_back(plan, now, StaleReason::Throttled)
+                }
             }
             seen => ControlFlow::Continue(seen),
         }
@@ -96,13 +156,13 @@ impl<T> Seen<T> {
     /// The answer that this is when the load has failed, where it is one.
     pub(super) fn fall_back(self, plan: &Plan, now: Duration, why: StaleReason) -> ControlFlow<Remembered<T>, Self> {
         match self {
-            Self::Fresh(found) | Self::Due(found) if found.header.fresh_for(now) != Some(Duration::ZERO) => {
+            Self::Fresh(found) | Self::Due(found) if !found.is_stale(now) => {
                 ControlFlow::Break(Remembered::new(found.value, Source::Hit))
             }
             // It may have been fresh when the load began.
             Self::Fresh(found) | Self::Due(found) | Self::Stale(found) => {
                 let age = found.age(now);
-                match plan.stale_if_error {
+                match plan.stale_window() {
                     Some(window) if age < window => {
                         ControlFlow::Break(Remembered::new(found.value, Source::Stale { age, why }))
                     }
@@ -148,7 +208,7 @@ where
             Err(_) => return Ok(Seen::Away),
         };
         let (value, header) = match self.open(physical, &bytes, plan.schema) {
-            Ok(Opened::Marker) => return Ok(Seen::Marker(bytes.slice(..SHORT_LEN))),
+            Ok(Opened::Marker) => return Ok(Seen::Marker(bytes)),
             Ok(Opened::Value(value, header)) => (value, header),
             Err(reason) => {
                 self.undecodable(reason)
@@ -164,10 +224,16 @@ where
             return Ok(Seen::Unwanted(bytes.slice(..SHORT_LEN)));
         }
         let now = self.now();
-        let is_stale = header.fresh_for(now) == Some(Duration::ZERO);
         let found = Found { value, header, bytes };
-        Ok(if is_stale {
-            Seen::Stale(found)
+        Ok(if found.is_stale(now) {
+            let is_revalidated = plan
+                .stale_while_revalidate
+                .is_some_and(|window| found.age(now) < window);
+            if is_revalidated && !found.is_held(now) {
+                Seen::Due(found)
+            } else {
+                Seen::Stale(found)
+            }
         } else if plan.is_due(&found.header, now) {
             Seen::Due(found)
         } else {

@@ -4,11 +4,13 @@ mod batch;
 mod error;
 mod fence;
 mod lead;
+mod lease;
 mod loaded;
 mod look;
 mod many;
 mod one;
 mod options;
+mod plan;
 mod refresh;
 
 pub use error::LoadError;
@@ -16,4 +18,4 @@ pub use loaded::{Loaded, Remembered, Source, StaleReason};
 pub use many::RememberedMany;
 pub use options::{LoadOptions, OnError};
 
-pub(crate) use options::Plan;
+pub(crate) use plan::Plan;

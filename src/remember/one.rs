@@ -7,7 +7,8 @@ use super::{
     error::LoadError,
     loaded::{Loaded, Remembered, Source, StaleReason},
     look::Seen,
-    options::{LoadOptions, OnError, Plan},
+    options::{LoadOptions, OnError},
+    plan::Plan,
 };
 use crate::{
     backend::CacheBackend,

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     backend::{CacheBackend, Condition, SetItem},
     compressor::Compressor,
-    envelope::{LONG_LEN, SHORT_LEN},
+    envelope::{HELD_LEN, SHORT_LEN},
     error::Error,
     flight::Landing,
     serializer::Serializer,
@@ -49,7 +49,7 @@ where
             let condition = match &led.seen {
                 Seen::Nothing => Condition::IfAbsent,
                 Seen::Undecodable(bytes) => instead_of(bytes),
-                Seen::Marker(fence) if self.plan.force_refresh => Condition::IfStartsWith(fence.clone()),
+                Seen::Marker(marker) if self.plan.force_refresh => Condition::IfStartsWith(marker.slice(..SHORT_LEN)),
                 Seen::Marker(_) => {
                     refused.push(led);
                     continue;
@@ -74,8 +74,8 @@ where
                     continue;
                 }
             };
-            let (marker, options) = call.marker(condition);
-            led.leader.attempt(marker.slice(..LONG_LEN));
+            let (marker, options) = call.marker(condition, None);
+            led.leader.attempt(marker.slice(..HELD_LEN));
             items.push(SetItem::new(call.physical, marker.clone(), options));
             sent.push((led, marker.slice(..SHORT_LEN)));
         }
@@ -122,7 +122,8 @@ where
                             led.leader.fill_against(found.fence());
                             led.seen = Seen::Stale(found);
                         }
-                        Seen::Marker(fence) | Seen::Unwanted(fence) => led.leader.fill_against(fence),
+                        Seen::Marker(marker) => led.leader.fill_against(marker.slice(..SHORT_LEN)),
+                        Seen::Unwanted(fence) => led.leader.fill_against(fence),
                         // It changes all the time: loaded and not stored.
                         Seen::Undecodable(_) | Seen::Nothing | Seen::Away => {}
                     }

@@ -14,10 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     error::LoadError,
-    loaded::{Loaded, Remembered, Source},
+    loaded::{Loaded, Remembered},
     look::Seen,
     one::Call,
-    options::Plan,
+    plan::Plan,
 };
 use crate::{
     backend::CacheBackend,
@@ -90,7 +90,7 @@ where
                             leader,
                             seen: Seen::Due(found),
                         }),
-                        None => answers[at] = Some(Ok(Remembered::new(found.value, Source::Hit))),
+                        None => answers[at] = Some(Ok(found.answer(self.cache.now()))),
                     }
                     continue;
                 }
