@@ -107,6 +107,8 @@ pub struct CacheStats {
     pub loading: usize,
     /// Calls that wait now for another call's load.
     pub waiting: usize,
+    /// Loads that run now in the background, and what clears up after others.
+    pub background: usize,
 }
 
 impl<B> Cache<B> {
@@ -188,6 +190,7 @@ impl<B, S, C> Cache<B, S, C> {
             voided_fills: core.voided_fills.load(Ordering::Relaxed),
             loading: core.flights.len(),
             waiting: core.flights.waiting(),
+            background: core.settings.background.running(),
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) enum Parsed {
 }
 
 /// The header of a value.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(super) none: bool,
     pub(super) serializer: u8,

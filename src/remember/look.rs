@@ -117,6 +117,18 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The entry that may be answered in the place of a load that takes too long.
+    pub(super) fn kept(&self, plan: &Plan, now: Duration) -> Option<Bytes> {
+        match self {
+            Self::Fresh(found) | Self::Due(found) | Self::Stale(found)
+                if !found.is_stale(now) || plan.stale_window().is_some_and(|window| found.age(now) < window) =>
+            {
+                Some(found.bytes.clone())
+            }
+            _ => None,
+        }
+    }
+
     /// What a load of this call may fill against besides a marker of its own.
     pub(super) fn fence(&self) -> Option<Bytes> {
         self.entry().map(|entry| entry.slice(..SHORT_LEN))

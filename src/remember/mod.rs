@@ -1,6 +1,7 @@
 //! Cache-aside: read, and on a miss load once and fill.
 
 mod batch;
+mod detached;
 mod error;
 mod fence;
 mod lead;
@@ -12,6 +13,7 @@ mod one;
 mod options;
 mod plan;
 mod refresh;
+mod timeout;
 
 pub use error::LoadError;
 pub use loaded::{Loaded, Remembered, Source, StaleReason};

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     error::LoadError,
     loaded::{Loaded, Remembered, Source, StaleReason},
-    look::Seen,
+    look::{Found, Seen},
     options::{LoadOptions, OnError},
     plan::Plan,
 };
@@ -16,7 +16,7 @@ use crate::{
     compressor::Compressor,
     envelope::Opened,
     error::{Error, Result},
-    flight::{Arrival, Boarding, Follower, Landing, Ticket},
+    flight::{Arrival, Boarding, Follower, Landing, Leader, Ticket},
     serializer::{Decoded, Serializer},
     ttl::Ttl,
 };
@@ -100,7 +100,13 @@ where
     {
         let defaults = &self.settings().load_options;
         let answer = self
-            .remember_by(key, ttl, defaults, true, async || loader().await.map(Loaded::value))
+            .remember_by(
+                key,
+                ttl,
+                defaults,
+                true,
+                Inline(async || loader().await.map(Loaded::value)),
+            )
             .await?;
         answer
             .value
@@ -144,22 +150,22 @@ where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded<T>, E>>,
     {
-        self.remember_by(key, ttl, options, false, async || loader().await)
+        self.remember_by(key, ttl, options, false, Inline(async || loader().await))
             .await
     }
 
-    async fn remember_by<T, E, F>(
+    pub(super) async fn remember_by<T, E, L>(
         &self,
         key: &str,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
         options: &LoadOptions,
         wants_value: bool,
-        loader: F,
+        how: L,
     ) -> Result<Remembered<T>, LoadError<E>>
     where
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+        L: Lead<B, S, C, T, E>,
     {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
@@ -173,8 +179,67 @@ where
         };
         match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => Ok(answer),
-            ControlFlow::Continue(seen) => call.load(seen, loader).await,
+            ControlFlow::Continue(seen) => call.load_in_time(seen, how).await,
         }
+    }
+}
+
+/// How a call runs the load that it leads.
+pub(super) trait Lead<B, S, C, T, E>: Sized {
+    /// The load may go on without its caller.
+    const OUTLIVES_ITS_CALLER: bool;
+
+    /// Loads what somebody waits for.
+    async fn lead(self, call: &Call<'_, B, S, C>, leader: Leader, seen: Seen<T>)
+    -> Result<Remembered<T>, LoadError<E>>;
+
+    /// Reloads a value that can be answered at once.
+    async fn refresh(
+        self,
+        call: &Call<'_, B, S, C>,
+        leader: Leader,
+        found: Found<T>,
+    ) -> Result<Remembered<T>, LoadError<E>>;
+
+    /// Loads for this call alone.
+    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Result<Remembered<T>, LoadError<E>>;
+}
+
+/// In the caller's own future, with a loader that may borrow.
+#[derive(Debug)]
+pub(super) struct Inline<F>(pub(super) F);
+
+impl<B, S, C, T, E, F> Lead<B, S, C, T, E> for Inline<F>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+    T: Serialize + DeserializeOwned,
+    E: Send + Sync + 'static,
+    F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+{
+    const OUTLIVES_ITS_CALLER: bool = false;
+
+    async fn lead(
+        self,
+        call: &Call<'_, B, S, C>,
+        leader: Leader,
+        seen: Seen<T>,
+    ) -> Result<Remembered<T>, LoadError<E>> {
+        call.lead(leader, seen, self.0).await
+    }
+
+    async fn refresh(
+        self,
+        call: &Call<'_, B, S, C>,
+        leader: Leader,
+        found: Found<T>,
+    ) -> Result<Remembered<T>, LoadError<E>> {
+        call.lead(leader, Seen::Due(found), self.0).await
+    }
+
+    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Result<Remembered<T>, LoadError<E>> {
+        call.load_alone(seen, self.0).await
     }
 }
 
@@ -258,37 +323,37 @@ where
     C: Compressor + 'static,
 {
     /// Shares a load of the key or runs one.
-    async fn load<T, E, F>(&self, mut seen: Seen<T>, loader: F) -> Result<Remembered<T>, LoadError<E>>
+    pub(super) async fn load<T, E, L>(&self, mut seen: Seen<T>, how: L) -> Result<Remembered<T>, LoadError<E>>
     where
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+        L: Lead<B, S, C, T, E>,
     {
         let flights = self.cache.flights();
         // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
         let _sweeper = self.cache.sweeper();
-        if let Seen::Due(found) = seen {
-            // One call reloads, and nobody waits for it.
-            return match flights.lead_if_none(self.physical) {
-                Some(leader) => self.lead(leader, Seen::Due(found), loader).await,
-                None => Ok(Remembered::new(found.value, Source::Hit)),
-            };
-        }
         loop {
+            if let Seen::Due(found) = seen {
+                // One call reloads, and nobody waits for it.
+                return match flights.lead_if_none(self.physical) {
+                    Some(leader) => how.refresh(self, leader, found).await,
+                    None => Ok(found.answer(self.cache.now())),
+                };
+            }
             let follower = match flights.board(self.physical, self.ticket, seen.sight(self.plan)) {
                 Boarding::Reentrant => return Err(LoadError::Reentrant),
-                Boarding::Leader(leader) => return self.lead(leader, seen, loader).await,
+                Boarding::Leader(leader) => return how.lead(self, leader, seen).await,
                 Boarding::Follower(follower) => follower,
             };
             match self.follow(follower).await {
-                Some(Arrival::TakeOver(leader)) => return self.lead(leader, seen, loader).await,
+                Some(Arrival::TakeOver(leader)) => return how.lead(self, leader, seen).await,
                 Some(Arrival::Landed(Landing::Found)) => match self.look().await?.answer(self.plan, self.cache.now()) {
                     ControlFlow::Break(answer) => return Ok(answer),
                     ControlFlow::Continue(again) => seen = again,
                 },
                 Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
                     Some(answer) => return answer,
-                    None => return self.load_alone(seen, loader).await,
+                    None => return how.alone(self, seen).await,
                 },
                 // Its leader is too slow, or was forgotten by whoever should poll it.
                 None => {}

@@ -1,0 +1,279 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::future::{BoxFuture, Either, select};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    error::LoadError,
+    loaded::{Loaded, Remembered},
+    look::{Found, Seen},
+    one::{Call, Lead},
+    options::LoadOptions,
+};
+use crate::{
+    backend::CacheBackend,
+    background::Slot,
+    cache::Cache,
+    compressor::Compressor,
+    error::{Error, Result},
+    flight::Leader,
+    hook::{BackgroundOutcome, Event},
+    serializer::Serializer,
+    ttl::Ttl,
+};
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+{
+    /// [`remember_with`](Self::remember_with) for a loader that owns what it needs, so that the load can outlive the
+    /// call: nobody waits for a refresh, and no load is lost because its caller went away.
+    ///
+    /// # Behavior
+    ///
+    /// - A value that is due for a refresh ([`refresh_ahead`](LoadOptions::refresh_ahead),
+    ///   [`early`](LoadOptions::early)), or past its life within
+    ///   [`stale_while_revalidate`](LoadOptions::stale_while_revalidate), is answered at once, and reloaded in the
+    ///   background by one call.
+    /// - After the [`soft_timeout`](LoadOptions::soft_timeout) a stale value is answered where there is one, and the load
+    ///   goes on in the background. What it answers is stored, and is fenced from its beginning on: an invalidation in
+    ///   between voids it.
+    /// - A key without any value is loaded in the caller's own future, as by `remember_with`, with all of its
+    ///   promises. Those that wait share that load.
+    /// - Background loads run on the cache's [`runtime`](crate::CacheBuilder::runtime), no more than
+    ///   [`background_limit`](crate::CacheBuilder::background_limit) of them; one that could not be stored any more,
+    ///   because it took longer than the [`fill_window`](LoadOptions::fill_window), is dropped. How they end is told to
+    ///   the [`hooks`](crate::CacheBuilder::hook). [`close`](Self::close) waits for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`remember_with`](Self::remember_with). A refresh that fails in the background fails no call: after the
+    /// [`throttle`](LoadOptions::throttle) another one is tried.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped while it loads leaves its load to the background. Where that has no room, it hands the
+    /// load over as `remember` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder::{Cache, LoadOptions, Loaded, ManualClock, Source};
+    /// use larder_memory::MemoryBackend;
+    /// use std::time::Duration;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let clock = ManualClock::new();
+    /// let cache = Cache::builder(MemoryBackend::with_clock(clock.clone()))
+    ///     .clock(clock.clone())
+    ///     .load_options(LoadOptions::new().stale_while_revalidate("10m"))
+    ///     .build()
+    ///     .unwrap();
+    /// let options = LoadOptions::new();
+    /// let load = |price: u32| move || async move { Ok::<_, String>(Loaded::value(price)) };
+    ///
+    /// let first = cache.remember_detached("price", "1m", &options, load(10)).await.unwrap();
+    /// assert_eq!((first.value, first.source), (Some(10), Source::Loaded));
+    ///
+    /// clock.advance(Duration::from_secs(90));
+    /// let stale = cache.remember_detached("price", "1m", &options, load(11)).await.unwrap();
+    /// assert_eq!(stale.value, Some(10)); // at once
+    /// assert!(stale.is_stale());
+    ///
+    /// cache.close().await; // waits for the refresh
+    /// assert_eq!(cache.get::<u32>("price").await.unwrap(), Some(11));
+    /// # });
+    /// ```
+    pub async fn remember_detached<T, E, F, Fut>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
+        self.remember_by(key, ttl, options, false, Detached(loader)).await
+    }
+
+    /// Begins no background load any more, and waits for the end of those that run.
+    ///
+    /// For the end of a service. The cache, its clones and its scopes go on working; what would be refreshed in the
+    /// background is then refreshed by nobody.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the loads running, and the cache closed.
+    pub async fn close(&self) {
+        self.settings().background.close().await;
+    }
+}
+
+/// In a future of its own, which the background can run on without the caller.
+#[derive(Debug)]
+struct Detached<F>(F);
+
+type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
+
+impl<B, S, C, T, E, F, Fut> Lead<B, S, C, T, E> for Detached<F>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + Sync + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+{
+    const OUTLIVES_ITS_CALLER: bool = true;
+
+    async fn lead(self, call: &Call<'_, B, S, C>, leader: Leader, seen: Seen<T>) -> Answer<T, E> {
+        Leaving {
+            call,
+            load: Some(call.detached(leader, seen, self.0)),
+        }
+        .await
+    }
+
+    async fn refresh(self, call: &Call<'_, B, S, C>, leader: Leader, found: Found<T>) -> Answer<T, E> {
+        let refreshed = Found {
+            value: None,
+            header: found.header.clone(),
+            bytes: found.bytes.clone(),
+        };
+        match call.cache.settings().background.reserve() {
+            Some(slot) => call.run_behind(slot, call.detached(leader, Seen::Due(refreshed), self.0)),
+            None => call.cache.tell_of_background(call.physical, BackgroundOutcome::Refused),
+        }
+        Ok(found.answer(call.cache.now()))
+    }
+
+    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Answer<T, E> {
+        call.load_alone(seen, async || (self.0)().await).await
+    }
+}
+
+impl<B, S, C> Call<'_, B, S, C>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+{
+    /// The load of this call, with everything that it needs.
+    fn detached<T, E, F, Fut>(&self, leader: Leader, seen: Seen<T>, loader: F) -> BoxFuture<'static, Answer<T, E>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
+        let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
+        let (ttl, ticket, wants_value) = (self.ttl, self.ticket, self.wants_value);
+        Box::pin(async move {
+            let _sweeper = cache.sweeper();
+            let call = Call {
+                cache: &cache,
+                physical: &physical,
+                plan: &plan,
+                ttl,
+                ticket,
+                wants_value,
+            };
+            call.lead(leader, seen, async || loader().await).await
+        })
+    }
+
+    /// Runs a load in the background, for as long as it could still be stored.
+    fn run_behind<T, E>(&self, slot: Slot, load: BoxFuture<'static, Answer<T, E>>)
+    where
+        T: Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let (cache, physical) = (self.cache.clone(), self.physical.to_owned());
+        let bound = self.clock().sleep(self.plan.fill_window);
+        self.cache.settings().background.spawn(slot, async move {
+            let outcome = select(load, bound).await;
+            let outcome = match &outcome {
+                Either::Left((Ok(_), _)) => BackgroundOutcome::Loaded,
+                Either::Left((Err(LoadError::Loader(error)), _)) => BackgroundOutcome::Failed(&**error),
+                Either::Left((Err(LoadError::Cache(error)), _)) => BackgroundOutcome::Raised(error),
+                Either::Left((Err(LoadError::Panicked | LoadError::Reentrant), _)) => BackgroundOutcome::Panicked,
+                Either::Left((Err(LoadError::TimedOut), _)) | Either::Right(_) => BackgroundOutcome::TimedOut,
+            };
+            cache.tell_of_background(&physical, outcome);
+        });
+    }
+}
+
+impl<B, S, C> Cache<B, S, C> {
+    fn tell_of_background(&self, key: &str, outcome: BackgroundOutcome<'_>) {
+        self.settings().hooks.emit(&Event::BackgroundLoad { key, outcome });
+    }
+}
+
+/// A load in its caller's future. Dropping it leaves the load to the background.
+struct Leaving<'a, B, S, C, T, E>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+    T: Send + 'static,
+    E: Send + Sync + 'static,
+{
+    call: &'a Call<'a, B, S, C>,
+    load: Option<BoxFuture<'static, Answer<T, E>>>,
+}
+
+impl<B, S, C, T, E> Future for Leaving<'_, B, S, C, T, E>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+    T: Send + 'static,
+    E: Send + Sync + 'static,
+{
+    type Output = Answer<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<T, E>> {
+        let Some(load) = &mut self.load else {
+            return Poll::Pending;
+        };
+        let poll = load.as_mut().poll(cx);
+        if poll.is_ready() {
+            self.load = None;
+        }
+        poll
+    }
+}
+
+impl<B, S, C, T, E> Drop for Leaving<'_, B, S, C, T, E>
+where
+    B: CacheBackend + 'static,
+    S: Serializer + 'static,
+    C: Compressor + 'static,
+    T: Send + 'static,
+    E: Send + Sync + 'static,
+{
+    fn drop(&mut self) {
+        let Some(load) = self.load.take() else {
+            return;
+        };
+        match self.call.cache.settings().background.reserve() {
+            Some(slot) => self.call.run_behind(slot, load),
+            None => self
+                .call
+                .cache
+                .tell_of_background(self.call.physical, BackgroundOutcome::Refused),
+        }
+    }
+}
