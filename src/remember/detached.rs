@@ -125,6 +125,9 @@ struct Detached<F>(F);
 
 type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
 
+/// A load with everything that it needs; where it fails, it gives back what its call has seen.
+type Load<T, E> = BoxFuture<'static, Result<Remembered<T>, (LoadError<E>, Seen<T>)>>;
+
 impl<B, S, C, T, E, F, Fut> Lead<B, S, C, T, E> for Detached<F>
 where
     B: CacheBackend + 'static,
@@ -170,7 +173,7 @@ where
     C: Compressor + 'static,
 {
     /// The load of this call, with everything that it needs.
-    fn detached<T, E, F, Fut>(&self, leader: Leader, seen: Seen<T>, loader: F) -> BoxFuture<'static, Answer<T, E>>
+    fn detached<T, E, F, Fut>(&self, leader: Leader, seen: Seen<T>, loader: F) -> Load<T, E>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         E: Send + Sync + 'static,
@@ -189,12 +192,12 @@ where
                 ticket,
                 wants_value,
             };
-            call.lead(leader, seen, async || loader().await).await
+            call.try_lead(leader, seen, async || loader().await).await
         })
     }
 
     /// Runs a load in the background, for as long as it could still be stored.
-    fn run_behind<T, E>(&self, slot: Slot, load: BoxFuture<'static, Answer<T, E>>)
+    fn run_behind<T, E>(&self, slot: Slot, load: Load<T, E>)
     where
         T: Send + 'static,
         E: Send + Sync + 'static,
@@ -205,10 +208,10 @@ where
             let outcome = select(load, bound).await;
             let outcome = match &outcome {
                 Either::Left((Ok(_), _)) => BackgroundOutcome::Loaded,
-                Either::Left((Err(LoadError::Loader(error)), _)) => BackgroundOutcome::Failed(&**error),
-                Either::Left((Err(LoadError::Cache(error)), _)) => BackgroundOutcome::Raised(error),
-                Either::Left((Err(LoadError::Panicked | LoadError::Reentrant), _)) => BackgroundOutcome::Panicked,
-                Either::Left((Err(LoadError::TimedOut), _)) | Either::Right(_) => BackgroundOutcome::TimedOut,
+                Either::Left((Err((LoadError::Loader(error), _)), _)) => BackgroundOutcome::Failed(&**error),
+                Either::Left((Err((LoadError::Cache(error), _)), _)) => BackgroundOutcome::Raised(error),
+                Either::Left((Err((LoadError::Panicked | LoadError::Reentrant, _)), _)) => BackgroundOutcome::Panicked,
+                Either::Left((Err((LoadError::TimedOut, _)), _)) | Either::Right(_) => BackgroundOutcome::TimedOut,
             };
             cache.tell_of_background(&physical, outcome);
         });
@@ -231,7 +234,7 @@ where
     E: Send + Sync + 'static,
 {
     call: &'a Call<'a, B, S, C>,
-    load: Option<BoxFuture<'static, Answer<T, E>>>,
+    load: Option<Load<T, E>>,
 }
 
 impl<B, S, C, T, E> Future for Leaving<'_, B, S, C, T, E>
@@ -248,11 +251,12 @@ where
         let Some(load) = &mut self.load else {
             return Poll::Pending;
         };
-        let poll = load.as_mut().poll(cx);
-        if poll.is_ready() {
-            self.load = None;
-        }
-        poll
+        let outcome = std::task::ready!(load.as_mut().poll(cx));
+        self.load = None;
+        Poll::Ready(match outcome {
+            Ok(answer) => Ok(answer),
+            Err((failure, mut seen)) => self.call.or_stale(&mut seen, failure),
+        })
     }
 }
 

@@ -35,13 +35,31 @@ where
     S: Serializer,
     C: Compressor,
 {
-    /// Fences, loads, shares and fills.
+    /// Fences, loads, shares and fills; where that fails, answers the stale value if it may.
     pub(super) async fn lead<T, E, F>(
+        &self,
+        leader: Leader,
+        seen: Seen<T>,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        match self.try_lead(leader, seen, loader).await {
+            Ok(answer) => Ok(answer),
+            Err((failure, mut seen)) => self.or_stale(&mut seen, failure),
+        }
+    }
+
+    /// Fences, loads, shares and fills. A failure comes with what the call has seen.
+    pub(super) async fn try_lead<T, E, F>(
         &self,
         mut leader: Leader,
         mut seen: Seen<T>,
         loader: F,
-    ) -> Result<Remembered<T>, LoadError<E>>
+    ) -> Result<Remembered<T>, (LoadError<E>, Seen<T>)>
     where
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
@@ -56,7 +74,7 @@ where
                 }
                 Err(error) => {
                     leader.land(Landing::Raised(error.clone()));
-                    return Err(LoadError::Cache(error));
+                    return Err((LoadError::Cache(error), Seen::Nothing));
                 }
             }
         }
@@ -68,7 +86,10 @@ where
         let took = self.cache.settings().clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
-            Some(Ok(loaded)) => return self.finish(leader, loaded, took).await,
+            Some(Ok(loaded)) => {
+                let finished = self.finish(leader, loaded, took).await;
+                return finished.map_err(|error| (error, Seen::Nothing));
+            }
             Some(Err(error)) => {
                 let error = Arc::new(error);
                 leader.land(Landing::Failed(Arc::clone(&error) as _));
@@ -81,7 +102,7 @@ where
         };
         self.release(&leader).await;
         self.throttle(leader.held().or(seen.refreshed())).await;
-        self.or_stale(&mut seen, failure)
+        Err((failure, seen))
     }
 
     /// Shares and fills what was loaded.

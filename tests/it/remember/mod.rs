@@ -2,9 +2,11 @@
 
 mod batch;
 mod cancel;
+mod detached;
 mod fences;
 mod handover;
 mod hits;
+mod lease;
 mod outage;
 mod refresh;
 mod share;
