@@ -1,5 +1,6 @@
 use std::{
     future::Future,
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,7 +12,7 @@ use super::{
     error::LoadError,
     loaded::{Loaded, Remembered},
     look::{Found, Seen},
-    one::{Call, Lead},
+    one::{Boarded, Call},
     options::LoadOptions,
 };
 use crate::{
@@ -103,7 +104,34 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
     {
-        self.remember_by(key, ttl, options, false, Detached(loader)).await
+        let ticket = self.flights().ticket();
+        let plan = self.plan(options)?;
+        let call = Call {
+            cache: self,
+            physical: &self.physical(key, "remember_detached")?,
+            plan: &plan,
+            ttl: self.ttl_of(ttl, "remember_detached")?,
+            ticket,
+            wants_value: false,
+        };
+        let seen = match call.look().await?.answer(&plan, self.now()) {
+            ControlFlow::Break(answer) => return Ok(answer),
+            ControlFlow::Continue(seen) => seen,
+        };
+        let kept = seen.kept(&plan, self.now());
+        let load = async {
+            let _sweeper = self.sweeper();
+            match call.board(seen).await {
+                Boarded::Answered(answer) => answer,
+                Boarded::Leads(leader, seen) => {
+                    let load = Some(call.detached(leader, seen, loader));
+                    Leaving { call: &call, load }.await
+                }
+                Boarded::Refreshes(leader, found) => Ok(call.refresh_behind(leader, found, loader)),
+                Boarded::IsAlone(seen) => call.load_alone(seen, async || loader().await).await,
+            }
+        };
+        call.in_time(load, kept, true).await
     }
 
     /// Begins no background load any more, and waits for the end of those that run.
@@ -119,52 +147,10 @@ where
     }
 }
 
-/// In a future of its own, which the background can run on without the caller.
-#[derive(Debug)]
-struct Detached<F>(F);
-
 type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
 
 /// A load with everything that it needs; where it fails, it gives back what its call has seen.
 type Load<T, E> = BoxFuture<'static, Result<Remembered<T>, (LoadError<E>, Seen<T>)>>;
-
-impl<B, S, C, T, E, F, Fut> Lead<B, S, C, T, E> for Detached<F>
-where
-    B: CacheBackend + 'static,
-    S: Serializer + 'static,
-    C: Compressor + 'static,
-    T: Serialize + DeserializeOwned + Send + 'static,
-    E: Send + Sync + 'static,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
-{
-    const OUTLIVES_ITS_CALLER: bool = true;
-
-    async fn lead(self, call: &Call<'_, B, S, C>, leader: Leader, seen: Seen<T>) -> Answer<T, E> {
-        Leaving {
-            call,
-            load: Some(call.detached(leader, seen, self.0)),
-        }
-        .await
-    }
-
-    async fn refresh(self, call: &Call<'_, B, S, C>, leader: Leader, found: Found<T>) -> Answer<T, E> {
-        let refreshed = Found {
-            value: None,
-            header: found.header.clone(),
-            bytes: found.bytes.clone(),
-        };
-        match call.cache.settings().background.reserve() {
-            Some(slot) => call.run_behind(slot, call.detached(leader, Seen::Due(refreshed), self.0)),
-            None => call.cache.tell_of_background(call.physical, BackgroundOutcome::Refused),
-        }
-        Ok(found.answer(call.cache.now()))
-    }
-
-    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Answer<T, E> {
-        call.load_alone(seen, async || (self.0)().await).await
-    }
-}
 
 impl<B, S, C> Call<'_, B, S, C>
 where
@@ -194,6 +180,26 @@ where
             };
             call.try_lead(leader, seen, async || loader().await).await
         })
+    }
+
+    /// Answers a value, and reloads it in the background.
+    fn refresh_behind<T, E, F, Fut>(&self, leader: Leader, found: Found<T>, loader: F) -> Remembered<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
+        let refreshed = Found {
+            value: None,
+            header: found.header.clone(),
+            bytes: found.bytes.clone(),
+        };
+        match self.cache.settings().background.reserve() {
+            Some(slot) => self.run_behind(slot, self.detached(leader, Seen::Due(refreshed), loader)),
+            None => self.cache.tell_of_background(self.physical, BackgroundOutcome::Refused),
+        }
+        found.answer(self.cache.now())
     }
 
     /// Runs a load in the background, for as long as it could still be stored.

@@ -100,13 +100,7 @@ where
     {
         let defaults = &self.settings().load_options;
         let answer = self
-            .remember_by(
-                key,
-                ttl,
-                defaults,
-                true,
-                Inline(async || loader().await.map(Loaded::value)),
-            )
+            .remember_by(key, ttl, defaults, true, async || loader().await.map(Loaded::value))
             .await?;
         answer
             .value
@@ -150,22 +144,22 @@ where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded<T>, E>>,
     {
-        self.remember_by(key, ttl, options, false, Inline(async || loader().await))
+        self.remember_by(key, ttl, options, false, async || loader().await)
             .await
     }
 
-    pub(super) async fn remember_by<T, E, L>(
+    async fn remember_by<T, E, F>(
         &self,
         key: &str,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
         options: &LoadOptions,
         wants_value: bool,
-        how: L,
+        loader: F,
     ) -> Result<Remembered<T>, LoadError<E>>
     where
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
-        L: Lead<B, S, C, T, E>,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
@@ -177,70 +171,35 @@ where
             ticket,
             wants_value,
         };
-        match call.look().await?.answer(&plan, self.now()) {
-            ControlFlow::Break(answer) => Ok(answer),
-            ControlFlow::Continue(seen) => call.load_in_time(seen, how).await,
-        }
+        let seen = match call.look().await?.answer(&plan, self.now()) {
+            ControlFlow::Break(answer) => return Ok(answer),
+            ControlFlow::Continue(seen) => seen,
+        };
+        let kept = seen.kept(&plan, self.now());
+        let load = async {
+            // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
+            let _sweeper = self.sweeper();
+            match call.board(seen).await {
+                Boarded::Answered(answer) => answer,
+                Boarded::Leads(leader, seen) => call.lead(leader, seen, loader).await,
+                Boarded::Refreshes(leader, found) => call.lead(leader, Seen::Due(found), loader).await,
+                Boarded::IsAlone(seen) => call.load_alone(seen, loader).await,
+            }
+        };
+        call.in_time(load, kept, false).await
     }
 }
 
-/// How a call runs the load that it leads.
-pub(super) trait Lead<B, S, C, T, E>: Sized {
-    /// The load may go on without its caller.
-    const OUTLIVES_ITS_CALLER: bool;
-
-    /// Loads what somebody waits for.
-    async fn lead(self, call: &Call<'_, B, S, C>, leader: Leader, seen: Seen<T>)
-    -> Result<Remembered<T>, LoadError<E>>;
-
-    /// Reloads a value that can be answered at once.
-    async fn refresh(
-        self,
-        call: &Call<'_, B, S, C>,
-        leader: Leader,
-        found: Found<T>,
-    ) -> Result<Remembered<T>, LoadError<E>>;
-
-    /// Loads for this call alone.
-    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Result<Remembered<T>, LoadError<E>>;
-}
-
-/// In the caller's own future, with a loader that may borrow.
-#[derive(Debug)]
-pub(super) struct Inline<F>(pub(super) F);
-
-impl<B, S, C, T, E, F> Lead<B, S, C, T, E> for Inline<F>
-where
-    B: CacheBackend,
-    S: Serializer,
-    C: Compressor,
-    T: Serialize + DeserializeOwned,
-    E: Send + Sync + 'static,
-    F: AsyncFnOnce() -> Result<Loaded<T>, E>,
-{
-    const OUTLIVES_ITS_CALLER: bool = false;
-
-    async fn lead(
-        self,
-        call: &Call<'_, B, S, C>,
-        leader: Leader,
-        seen: Seen<T>,
-    ) -> Result<Remembered<T>, LoadError<E>> {
-        call.lead(leader, seen, self.0).await
-    }
-
-    async fn refresh(
-        self,
-        call: &Call<'_, B, S, C>,
-        leader: Leader,
-        found: Found<T>,
-    ) -> Result<Remembered<T>, LoadError<E>> {
-        call.lead(leader, Seen::Due(found), self.0).await
-    }
-
-    async fn alone(self, call: &Call<'_, B, S, C>, seen: Seen<T>) -> Result<Remembered<T>, LoadError<E>> {
-        call.load_alone(seen, self.0).await
-    }
+/// What a call has to do once it has looked at the flights.
+pub(super) enum Boarded<T, E> {
+    /// Nothing: another call has loaded, or loads.
+    Answered(Result<Remembered<T>, LoadError<E>>),
+    /// To load what somebody waits for.
+    Leads(Leader, Seen<T>),
+    /// To reload a value that can be answered at once.
+    Refreshes(Leader, Found<T>),
+    /// To load for itself: what another call's load answered is of no use to it.
+    IsAlone(Seen<T>),
 }
 
 impl<B, S, C> Call<'_, B, S, C> {
@@ -322,39 +281,41 @@ where
     S: Serializer + 'static,
     C: Compressor + 'static,
 {
-    /// Shares a load of the key or runs one.
-    pub(super) async fn load<T, E, L>(&self, mut seen: Seen<T>, how: L) -> Result<Remembered<T>, LoadError<E>>
+    /// Waits for a load of the key that may be shared, or comes to lead one.
+    pub(super) async fn board<T, E>(&self, mut seen: Seen<T>) -> Boarded<T, E>
     where
-        T: Serialize + DeserializeOwned,
+        T: DeserializeOwned,
         E: Send + Sync + 'static,
-        L: Lead<B, S, C, T, E>,
     {
         let flights = self.cache.flights();
-        // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
-        let _sweeper = self.cache.sweeper();
         loop {
             if let Seen::Due(found) = seen {
                 // One call reloads, and nobody waits for it.
                 return match flights.lead_if_none(self.physical) {
-                    Some(leader) => how.refresh(self, leader, found).await,
-                    None => Ok(found.answer(self.cache.now())),
+                    Some(leader) => Boarded::Refreshes(leader, found),
+                    None => Boarded::Answered(Ok(found.answer(self.cache.now()))),
                 };
             }
             let follower = match flights.board(self.physical, self.ticket, seen.sight(self.plan)) {
-                Boarding::Reentrant => return Err(LoadError::Reentrant),
-                Boarding::Leader(leader) => return how.lead(self, leader, seen).await,
+                Boarding::Reentrant => return Boarded::Answered(Err(LoadError::Reentrant)),
+                Boarding::Leader(leader) => return Boarded::Leads(leader, seen),
                 Boarding::Follower(follower) => follower,
             };
             match self.follow(follower).await {
-                Some(Arrival::TakeOver(leader)) => return how.lead(self, leader, seen).await,
-                Some(Arrival::Landed(Landing::Found)) => match self.look().await?.answer(self.plan, self.cache.now()) {
-                    ControlFlow::Break(answer) => return Ok(answer),
-                    ControlFlow::Continue(again) => seen = again,
+                Some(Arrival::TakeOver(leader)) => return Boarded::Leads(leader, seen),
+                Some(Arrival::Landed(Landing::Found)) => match self.look().await {
+                    Ok(again) => match again.answer(self.plan, self.cache.now()) {
+                        ControlFlow::Break(answer) => return Boarded::Answered(Ok(answer)),
+                        ControlFlow::Continue(again) => seen = again,
+                    },
+                    Err(error) => return Boarded::Answered(Err(LoadError::Cache(error))),
                 },
-                Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
-                    Some(answer) => return answer,
-                    None => return how.alone(self, seen).await,
-                },
+                Some(Arrival::Landed(landing)) => {
+                    return match self.landed(landing, &mut seen) {
+                        Some(answer) => Boarded::Answered(answer),
+                        None => Boarded::IsAlone(seen),
+                    };
+                }
                 // Its leader is too slow, or was forgotten by whoever should poll it.
                 None => {}
             }

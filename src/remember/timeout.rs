@@ -1,16 +1,16 @@
 //! How long a call waits for a load.
 
-use std::{pin::pin, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
     error::LoadError,
     loaded::{Remembered, Source, StaleReason},
     look::Seen,
-    one::{Call, Lead},
+    one::Call,
 };
 use crate::{
     backend::{CacheBackend, Entry},
@@ -19,30 +19,36 @@ use crate::{
     serializer::Serializer,
 };
 
+type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
+
 impl<B, S, C> Call<'_, B, S, C>
 where
-    B: CacheBackend + 'static,
-    S: Serializer + 'static,
-    C: Compressor + 'static,
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
 {
-    /// [`load`](Self::load) for no longer than the options allow.
-    pub(super) async fn load_in_time<T, E, L>(&self, seen: Seen<T>, how: L) -> Result<Remembered<T>, LoadError<E>>
+    /// Waits for `load` no longer than the options allow, and answers the value in `kept` instead where it may.
+    ///
+    /// `goes_on`: what is dropped here goes on in the background; else it hands its flight over.
+    pub(super) async fn in_time<T, E>(
+        &self,
+        load: impl Future<Output = Answer<T, E>>,
+        kept: Option<Bytes>,
+        goes_on: bool,
+    ) -> Answer<T, E>
     where
-        T: Serialize + DeserializeOwned,
-        E: Send + Sync + 'static,
-        L: Lead<B, S, C, T, E>,
+        T: DeserializeOwned,
     {
-        let kept = seen.kept(self.plan, self.cache.now());
         let hard = self.plan.hard_timeout;
         let soft = match &kept {
-            Some(kept) if L::OUTLIVES_ITS_CALLER => self.plan.soft_timeout.map(|limit| (limit, kept)),
+            Some(kept) if goes_on => self.plan.soft_timeout.map(|limit| (limit, kept)),
             _ => None,
         };
         if soft.is_none() && hard.is_none() {
-            return self.load(seen, how).await;
+            return load.await;
         }
-        // Dropped where this returns, which hands its flight over, or leaves it to the background.
-        let mut load = pin!(self.load(seen, how));
+        // Boxed, so that it is dropped where this says, and before the value that takes its place is stored.
+        let mut load = Box::pin(load);
         let mut waited = Duration::ZERO;
         if let Some((limit, kept)) = soft.filter(|(limit, _)| hard.is_none_or(|hard| *limit < hard)) {
             load = match select(load, self.clock().sleep(limit)).await {
@@ -64,7 +70,7 @@ where
             Either::Right(((), load)) => drop(load),
         }
         let answer = kept.as_ref().and_then(|kept| self.answer_kept(kept));
-        if answer.is_some() && !L::OUTLIVES_ITS_CALLER {
+        if answer.is_some() && !goes_on {
             // The next call would wait as long for nothing.
             self.throttle(kept).await;
         }
