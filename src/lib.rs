@@ -37,6 +37,8 @@
 //!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
 //! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
 //!   invalidated; [`LoadOptions`] says how.
+//! - [`Cache::remember_detached`] leaves loads behind where nobody should wait for them, on a [`Runtime`]; a [`Hook`] is
+//!   told how they end.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!

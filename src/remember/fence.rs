@@ -29,6 +29,20 @@ pub(super) struct Placing {
     pub(super) is_marker: bool,
 }
 
+/// What a leader has to do next, on its way to a fence.
+enum Step {
+    /// Nothing: there is a value after all.
+    Answer,
+    /// To load, and to store nothing.
+    Load,
+    /// To load, and to fill what begins with this.
+    LoadAgainst(Bytes),
+    LookAgain,
+    Place(Placing),
+    /// To wait for whoever holds the lease of this entry, or has held it for longer than this.
+    WaitFor(Bytes, Duration),
+}
+
 /// What a leader found when it went to place its fence.
 pub(super) enum Ready<T> {
     Load,
@@ -64,78 +78,28 @@ where
         let mut patience = self.patience();
         let mut refusals = 0;
         while refusals < ATTEMPTS {
-            let now = self.cache.now();
-            let placing = match &*seen {
-                Seen::Fresh(_) => return Ok(ready(seen)),
-                Seen::Due(_) | Seen::Stale(_) | Seen::Unwanted(_)
-                    if !has_looked_again
-                        && !self.plan.force_refresh
-                        && self.cache.flights().has_begun_since(self.ticket) =>
-                {
-                    // It may have been reloaded since it was read.
+            let placing = match self.next_step(leader, seen, has_looked_again) {
+                Step::Answer => return Ok(ready(seen)),
+                Step::Load => return Ok(Ready::Load),
+                Step::LoadAgainst(fence) => {
+                    leader.fill_against(fence);
+                    return Ok(Ready::Load);
+                }
+                Step::LookAgain => {
                     *seen = self.look().await?;
                     has_looked_again = true;
                     continue;
                 }
-                // Another process is reloading it.
-                Seen::Due(found) if self.plan.lease.is_some() && found.is_held(now) => return Ok(ready(seen)),
-                Seen::Due(found) | Seen::Stale(found) => match self.plan.lease {
-                    None => {
-                        leader.fill_against(found.fence());
-                        return Ok(Ready::Load);
+                Step::Place(placing) => Some(placing),
+                Step::WaitFor(entry, length) => match self.wait_for_holder(&entry, length, &mut patience).await? {
+                    Waited::Changed(again) => {
+                        *seen = again;
+                        has_looked_again = true;
+                        continue;
                     }
-                    Some(length) if found.is_held(now) => {
-                        let entry = found.bytes.clone();
-                        match self.wait_for_holder(&entry, length, &mut patience).await? {
-                            Waited::Changed(again) => {
-                                *seen = again;
-                                continue;
-                            }
-                            Waited::Silent => self.taken(&entry, length),
-                            Waited::GaveUp => None,
-                        }
-                    }
-                    Some(length) => self.taken(&found.bytes, length),
+                    Waited::Silent => self.taken(&entry, length),
+                    Waited::GaveUp => None,
                 },
-                Seen::Unwanted(fence) => {
-                    leader.fill_against(fence.clone());
-                    return Ok(Ready::Load);
-                }
-                Seen::Marker(marker) if leader.placed().is_some_and(|placed| marker.starts_with(&placed)) => {
-                    // The predecessor's own, which went before the store's answer could reach it.
-                    leader.fill_against(marker.slice(..SHORT_LEN));
-                    leader.hold(self.plan.lease.map(|_| marker.clone()));
-                    return Ok(Ready::Load);
-                }
-                // What is loaded now is to be stored, and not what that load answers.
-                Seen::Marker(marker) if self.plan.force_refresh => {
-                    Some(self.placing(Condition::IfStartsWith(marker.slice(..SHORT_LEN))))
-                }
-                Seen::Marker(marker) if let Some(length) = self.plan.lease => {
-                    let marker = marker.clone();
-                    match self.wait_for_holder(&marker, length, &mut patience).await? {
-                        Waited::Changed(again) => {
-                            *seen = again;
-                            has_looked_again = true;
-                            continue;
-                        }
-                        Waited::Silent => self.taken(&marker, length),
-                        Waited::GaveUp => None,
-                    }
-                }
-                Seen::Marker(marker) if has_looked_again => {
-                    leader.fill_against(marker.slice(..SHORT_LEN));
-                    return Ok(Ready::Load);
-                }
-                Seen::Marker(_) => {
-                    // It may have been a flight of this process that has landed since.
-                    *seen = self.look().await?;
-                    has_looked_again = true;
-                    continue;
-                }
-                Seen::Away => return Ok(Ready::Load),
-                Seen::Nothing => Some(self.placing(Condition::IfAbsent)),
-                Seen::Undecodable(bytes) => Some(self.placing(instead_of(bytes))),
             };
             let Some(placing) = placing else {
                 // Beside the holder, against the same fence.
@@ -144,41 +108,95 @@ where
                 }
                 return Ok(Ready::Load);
             };
-            let entry = placing.entry;
-            if placing.is_marker {
-                leader.attempt(entry.slice(..HELD_LEN));
+            if self.place(leader, seen, placing).await? {
+                return Ok(Ready::Load);
             }
-            let outcome = self.backend().set(self.physical, entry.clone(), placing.options).await;
-            match outcome {
-                Ok(outcome) if outcome.is_done() => {
-                    leader.fill_against(entry.slice(..SHORT_LEN));
-                    leader.hold(self.plan.lease.map(|_| entry.clone()));
-                    seen.take(entry);
-                    return Ok(Ready::Load);
-                }
-                Ok(_) => {
-                    leader.settle();
-                    refusals += 1;
-                    let was_nothing = matches!(seen, Seen::Nothing);
-                    *seen = self.look().await?;
-                    has_looked_again = true;
-                    if was_nothing && matches!(seen, Seen::Nothing) {
-                        // A key of another type reads as nothing and refuses a marker. It is left as it is.
-                        return Ok(Ready::Load);
-                    }
-                }
-                // It may have been applied all the same; this token is never filled against, only released.
-                Err(error) if self.plan.on_error == OnError::Raise => return Err(error.with_operation("remember")),
-                Err(_) => {
-                    // A fence that was there before is another matter: the store has shown it to this call.
-                    if let Some(fence) = seen.fence().filter(|fence| entry.starts_with(fence)) {
-                        leader.fill_against(fence);
-                    }
-                    return Ok(Ready::Load);
-                }
+            refusals += 1;
+            let was_nothing = matches!(seen, Seen::Nothing);
+            *seen = self.look().await?;
+            has_looked_again = true;
+            if was_nothing && matches!(seen, Seen::Nothing) {
+                // A key of another type reads as nothing and refuses a marker. It is left as it is.
+                return Ok(Ready::Load);
             }
         }
         Ok(Ready::Load)
+    }
+
+    /// What a leader has to do next with what it has seen.
+    fn next_step<T>(&self, leader: &Leader, seen: &Seen<T>, has_looked_again: bool) -> Step {
+        match seen {
+            Seen::Fresh(_) => Step::Answer,
+            // It may have been reloaded since it was read.
+            Seen::Due(_) | Seen::Stale(_) | Seen::Unwanted(_)
+                if !has_looked_again
+                    && !self.plan.force_refresh
+                    && self.cache.flights().has_begun_since(self.ticket) =>
+            {
+                Step::LookAgain
+            }
+            Seen::Due(found) | Seen::Stale(found) => match self.plan.lease {
+                None => Step::LoadAgainst(found.fence()),
+                Some(length) if !found.is_held(self.cache.now()) => self.take_or_join(found, length),
+                // Another process is reloading it.
+                Some(_) if matches!(seen, Seen::Due(_)) => Step::Answer,
+                Some(length) => Step::WaitFor(found.bytes.clone(), length),
+            },
+            Seen::Unwanted(fence) => Step::LoadAgainst(fence.clone()),
+            Seen::Marker(marker) if leader.placed().is_some_and(|placed| marker.starts_with(&placed)) => {
+                // The predecessor's own, which went before the store's answer could reach it.
+                leader.hold(self.plan.lease.map(|_| marker.clone()));
+                Step::LoadAgainst(marker.slice(..SHORT_LEN))
+            }
+            // What is loaded now is to be stored, and not what that load answers.
+            Seen::Marker(marker) if self.plan.force_refresh => {
+                Step::Place(self.placing(Condition::IfStartsWith(marker.slice(..SHORT_LEN))))
+            }
+            Seen::Marker(marker) => match self.plan.lease {
+                Some(length) => Step::WaitFor(marker.clone(), length),
+                None if has_looked_again => Step::LoadAgainst(marker.slice(..SHORT_LEN)),
+                // It may have been a flight of this process that has landed since.
+                None => Step::LookAgain,
+            },
+            Seen::Away => Step::Load,
+            Seen::Nothing => Step::Place(self.placing(Condition::IfAbsent)),
+            Seen::Undecodable(bytes) => Step::Place(self.placing(instead_of(bytes))),
+        }
+    }
+
+    fn take_or_join<T>(&self, found: &Found<T>, length: Duration) -> Step {
+        self.taken(&found.bytes, length)
+            .map_or_else(|| Step::LoadAgainst(found.fence()), Step::Place)
+    }
+
+    /// Writes what gives the leader its place; answers whether it may load now. Where not, somebody else's write came
+    /// first.
+    async fn place<T>(&self, leader: &Leader, seen: &mut Seen<T>, placing: Placing) -> Result<bool> {
+        let entry = placing.entry;
+        if placing.is_marker {
+            leader.attempt(entry.slice(..HELD_LEN));
+        }
+        match self.backend().set(self.physical, entry.clone(), placing.options).await {
+            Ok(outcome) if outcome.is_done() => {
+                leader.fill_against(entry.slice(..SHORT_LEN));
+                leader.hold(self.plan.lease.map(|_| entry.clone()));
+                seen.take(entry);
+                Ok(true)
+            }
+            Ok(_) => {
+                leader.settle();
+                Ok(false)
+            }
+            // It may have been applied all the same; its token is never filled against, only released.
+            Err(error) if self.plan.on_error == OnError::Raise => Err(error.with_operation("remember")),
+            Err(_) => {
+                // A fence that was there before is another matter: the store has shown it to this call.
+                if let Some(fence) = seen.fence().filter(|fence| entry.starts_with(fence)) {
+                    leader.fill_against(fence);
+                }
+                Ok(true)
+            }
+        }
     }
 
     /// A new marker, and how it is to be set.

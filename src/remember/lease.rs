@@ -110,7 +110,7 @@ where
             }
             // Spread, or all that wait would look at the same moments.
             let spread = pause.mul_f64(rand::random_range(0.5..1.5));
-            let left = silent_at.min(patience.until) - now;
+            let left = silent_at.min(patience.until).saturating_sub(now);
             self.clock().sleep(spread.min(left)).await;
             pause = (pause * 2).min(longest);
             let again = self.look().await?;

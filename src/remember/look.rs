@@ -99,11 +99,11 @@ impl<T> Seen<T> {
         }
     }
 
-    /// What stands under the key, where that is a marker or a value past its life.
+    /// What stands under the key, where that is a marker or a value to be reloaded.
     pub(super) fn entry(&self) -> Option<&Bytes> {
         match self {
             Self::Marker(bytes) => Some(bytes),
-            Self::Stale(found) => Some(&found.bytes),
+            Self::Due(found) | Self::Stale(found) => Some(&found.bytes),
             _ => None,
         }
     }

@@ -101,9 +101,21 @@ where
                 Err(_) => ready.push(led),
             }
         }
-        if refused.is_empty() {
-            return (ready, answers);
+        if !refused.is_empty() {
+            self.look_again(refused, &mut ready, &mut answers).await;
         }
+        (ready, answers)
+    }
+
+    /// Looks once more at the keys whose marker was refused, or that may have been reloaded since they were read.
+    async fn look_again<T, E>(
+        &self,
+        refused: Vec<Led<T>>,
+        ready: &mut Vec<Led<T>>,
+        answers: &mut Vec<(usize, Answer<T, E>)>,
+    ) where
+        T: DeserializeOwned,
+    {
         let places: Vec<usize> = refused.iter().map(|led| led.at).collect();
         match self.look(&places).await {
             Ok(seen) => {
@@ -122,8 +134,9 @@ where
                             led.leader.fill_against(found.fence());
                             led.seen = Seen::Stale(found);
                         }
-                        Seen::Marker(marker) => led.leader.fill_against(marker.slice(..SHORT_LEN)),
-                        Seen::Unwanted(fence) => led.leader.fill_against(fence),
+                        Seen::Marker(entry) | Seen::Unwanted(entry) => {
+                            led.leader.fill_against(entry.slice(..SHORT_LEN));
+                        }
                         // It changes all the time: loaded and not stored.
                         Seen::Undecodable(_) | Seen::Nothing | Seen::Away => {}
                     }
@@ -132,7 +145,6 @@ where
             }
             Err(error) => answers.extend(refused.into_iter().map(|led| (led.at, raise(led, error.clone())))),
         }
-        (ready, answers)
     }
 }
 
