@@ -119,7 +119,8 @@ where
             ControlFlow::Continue(seen) => seen,
         };
         let kept = seen.kept(&plan, self.now());
-        let load = async {
+        // Boxed, so that a hit pays nothing for the size of a load.
+        let load = Box::pin(async {
             let _sweeper = self.sweeper();
             match call.board(seen).await {
                 Boarded::Answered(answer) => answer,
@@ -130,7 +131,7 @@ where
                 Boarded::Refreshes(leader, found) => Ok(call.refresh_behind(leader, found, loader)),
                 Boarded::IsAlone(seen) => call.load_alone(seen, async || loader().await).await,
             }
-        };
+        });
         call.in_time(load, kept, true).await
     }
 

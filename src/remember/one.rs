@@ -176,7 +176,8 @@ where
             ControlFlow::Continue(seen) => seen,
         };
         let kept = seen.kept(&plan, self.now());
-        let load = async {
+        // Boxed, so that a hit pays nothing for the size of a load.
+        let load = Box::pin(async {
             // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
             let _sweeper = self.sweeper();
             match call.board(seen).await {
@@ -185,7 +186,7 @@ where
                 Boarded::Refreshes(leader, found) => call.lead(leader, Seen::Due(found), loader).await,
                 Boarded::IsAlone(seen) => call.load_alone(seen, loader).await,
             }
-        };
+        });
         call.in_time(load, kept, false).await
     }
 }

@@ -1,6 +1,6 @@
 //! How long a call waits for a load.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{Either, select};
@@ -32,7 +32,7 @@ where
     /// `goes_on`: what is dropped here goes on in the background; else it hands its flight over.
     pub(super) async fn in_time<T, E>(
         &self,
-        load: impl Future<Output = Answer<T, E>>,
+        mut load: Pin<Box<impl Future<Output = Answer<T, E>>>>,
         kept: Option<Bytes>,
         goes_on: bool,
     ) -> Answer<T, E>
@@ -47,8 +47,6 @@ where
         if soft.is_none() && hard.is_none() {
             return load.await;
         }
-        // Boxed, so that it is dropped where this says, and before the value that takes its place is stored.
-        let mut load = Box::pin(load);
         let mut waited = Duration::ZERO;
         if let Some((limit, kept)) = soft.filter(|(limit, _)| hard.is_none_or(|hard| *limit < hard)) {
             load = match select(load, self.clock().sleep(limit)).await {
