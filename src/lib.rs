@@ -67,15 +67,19 @@ mod envelope;
 mod error;
 mod flight;
 pub mod glob;
+mod layer;
 mod remember;
 mod serializer;
 mod ttl;
 
-pub use backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions};
+pub use backend::{
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
+};
 pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
+pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;

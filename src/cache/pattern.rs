@@ -1,5 +1,3 @@
-use std::pin::pin;
-
 use futures::{Stream, StreamExt, stream};
 
 use super::{Cache, during, remember::Keys};
@@ -7,9 +5,6 @@ use crate::{
     backend::CacheBackend,
     error::{Error, Result},
 };
-
-/// How many keys one round trip of a pattern removes at most.
-const BATCH: usize = 512;
 
 impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// Streams the keys that match `pattern`, without the prefix, in no order.
@@ -105,35 +100,6 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
 
     async fn remove_matching(&self, pattern: &str, operation: &'static str) -> Result<u64> {
         let _voided = self.invalidate(Keys::Matching(pattern));
-        let mut pages = pin!(self.backend().scan(pattern));
-        let mut removed = 0;
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| interrupted(&error, removed, operation))?;
-            for batch in page.chunks(BATCH) {
-                let keys: Vec<&str> = batch.iter().map(String::as_str).collect();
-                let mut failure = None;
-                for outcome in self.backend().delete_many(&keys).await {
-                    match outcome {
-                        Ok(outcome) => removed += u64::from(outcome.is_done()),
-                        Err(error) => failure = failure.or(Some(error)),
-                    }
-                }
-                if let Some(error) = failure {
-                    return Err(interrupted(&error, removed, operation));
-                }
-            }
-        }
-        Ok(removed)
+        self.backend().delete_matching(pattern).await.map_err(during(operation))
     }
-}
-
-#[cold]
-fn interrupted(error: &Error, removed: u64, operation: &'static str) -> Error {
-    during(operation)(
-        Error::new(
-            error.kind(),
-            format!("{} (after {removed} keys were removed)", error.message()),
-        )
-        .with_source(error.clone()),
-    )
 }
