@@ -7,6 +7,7 @@ mod damage;
 mod golden;
 mod input;
 mod keys;
+mod layers;
 mod life;
 mod markers;
 mod none;

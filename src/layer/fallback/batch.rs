@@ -184,12 +184,13 @@ where
         let mut batch = Vec::with_capacity(again.len());
         for (&at, writing) in again.iter().zip(writing) {
             let item = &items[at];
-            if writing.is_some() {
+            let on_nothing = set_on_nothing(&item.options);
+            if writing.is_some() && on_nothing.is_ok() {
                 places.push(at);
                 let options = self.shortened(item.options.clone());
                 batch.push(SetItem::new(item.key.clone(), item.value.clone(), options));
             } else {
-                answers[at] = Some(set_on_nothing(&item.options));
+                answers[at] = Some(on_nothing);
             }
         }
         for (at, own) in places.into_iter().zip(self.secondary.set_many(batch).await) {

@@ -126,7 +126,8 @@ impl Journal {
             false
         };
         self.count(&inside);
-        has_place.then_some(Writing { journal: self, key })
+        drop(inside);
+        has_place.then(|| Writing { journal: self, key })
     }
 
     /// Enters a pattern every key of which is to go.

@@ -138,9 +138,11 @@ where
             }
         };
         self.failed(&error);
+        // Also what tells a call that is wrong in itself, which the primary may not have looked at.
+        let on_nothing = on_nothing()?;
         let answer = match self.journal.begin(key) {
             Some(_writing) => secondary().await.map_err(|own| of_both(own, error)),
-            None => on_nothing(),
+            None => Ok(on_nothing),
         };
         self.watch();
         answer
