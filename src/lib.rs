@@ -75,7 +75,9 @@ mod ttl;
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
 };
-pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
+pub use cache::{
+    Bound, Cache, CacheBuilder, CacheStats, FallbackCallback, FallbackPolicy, Fallen, Lookup, OnUndecodable,
+};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Cache, keyspace::KeySpace};
+use super::{Cache, FallbackPolicy, keyspace::KeySpace};
 use crate::{
     backend::Expiry,
     clock::{Clock, SystemClock},
@@ -53,6 +53,7 @@ pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
     serializer: S,
     compressor: C,
     keys: KeySpace,
+    fallback: FallbackPolicy,
     settings: Settings,
     problem: Option<Error>,
 }
@@ -121,6 +122,7 @@ impl<B> CacheBuilder<B> {
             serializer: Postcard,
             compressor: Snappy,
             keys: KeySpace::default(),
+            fallback: FallbackPolicy::default(),
             settings: Settings::default(),
             problem: None,
         }
@@ -174,6 +176,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer,
             compressor: self.compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
             problem: self.problem,
         }
@@ -186,6 +189,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer: self.serializer,
             compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
             problem: self.problem,
         }
@@ -229,6 +233,14 @@ impl<B, S, C> CacheBuilder<B, S, C> {
         self
     }
 
+    /// What the calls answer when the backend is away. Default: [`FallbackPolicy::Raise`].
+    ///
+    /// [`Cache::with_fallback`] overrides it for some calls.
+    pub fn fallback(mut self, policy: FallbackPolicy) -> Self {
+        self.fallback = policy;
+        self
+    }
+
     /// How [`remember`](Cache::remember) works on this cache, where a call does not say. Default: as [`LoadOptions`]
     /// says.
     pub fn load_options(mut self, options: LoadOptions) -> Self {
@@ -259,6 +271,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
                 self.serializer,
                 self.compressor,
                 self.keys,
+                self.fallback,
                 self.settings,
             )),
         }

@@ -41,13 +41,15 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     pub fn keys(&self, pattern: &str) -> impl Stream<Item = Result<String>> + Send + Unpin + use<'_, B, S, C> {
         let space = &self.inner.keys;
         let pages = self.backend().scan(&space.pattern(pattern));
+        let (policy, pattern) = (&self.inner.fallback, pattern.to_owned());
         Box::pin(pages.flat_map(move |page| {
+            let page = policy.or_nothing("keys", &pattern, page.map_err(during("keys")), Vec::new());
             let keys: Vec<_> = match page {
                 Ok(page) => page
                     .iter()
                     .filter_map(|key| space.logical(key).map(|key| Ok(key.to_owned())))
                     .collect(),
-                Err(error) => vec![Err(error.with_operation("keys"))],
+                Err(error) => vec![Err(error)],
             };
             stream::iter(keys)
         }))
@@ -68,7 +70,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A call that is dropped has removed some of the keys.
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
-        self.remove_matching(&self.inner.keys.pattern(pattern), "delete_pattern")
+        self.remove_matching(pattern, &self.inner.keys.pattern(pattern), "delete_pattern")
             .await
     }
 
@@ -86,7 +88,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
             )
             .with_operation("clear"));
         }
-        self.remove_matching(&self.inner.keys.pattern("*"), "clear").await
+        self.remove_matching("*", &self.inner.keys.pattern("*"), "clear").await
     }
 
     /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
@@ -95,11 +97,12 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// As [`delete_pattern`](Self::delete_pattern).
     pub async fn clear_database(&self) -> Result<u64> {
-        self.remove_matching("*", "clear_database").await
+        self.remove_matching("*", "*", "clear_database").await
     }
 
-    async fn remove_matching(&self, pattern: &str, operation: &'static str) -> Result<u64> {
-        let _voided = self.invalidate(Keys::Matching(pattern));
-        self.backend().delete_matching(pattern).await.map_err(during(operation))
+    async fn remove_matching(&self, pattern: &str, physical: &str, operation: &'static str) -> Result<u64> {
+        let _voided = self.invalidate(Keys::Matching(physical));
+        let removed = self.backend().delete_matching(physical).await;
+        self.or_nothing(operation, pattern, removed.map_err(during(operation)), 0)
     }
 }

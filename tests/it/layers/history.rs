@@ -15,10 +15,7 @@ use larder::{Cache, ErrorKind};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::support::{Pair, Stores};
-use crate::{
-    backends::block_on,
-    remember::support::Tasks,
-};
+use crate::{backends::block_on, remember::support::Tasks};
 
 const KEYS: [&str; 4] = ["d0", "d1", "s0", "s1"];
 const DELETED: [&str; 2] = ["d0", "d1"];
@@ -60,7 +57,10 @@ impl Truth {
     fn check(&self, what: &str, key: &str, floor: u64, value: Option<u64>) {
         let Some(value) = value else { return };
         self.checked.set(self.checked.get() + 1);
-        assert!(value >= floor, "{what} of {key} answered {value}, and the floor was {floor}");
+        assert!(
+            value >= floor,
+            "{what} of {key} answered {value}, and the floor was {floor}"
+        );
     }
 }
 
@@ -213,7 +213,8 @@ fn run(seed: u64, capacity: usize) -> (usize, usize) {
 
 #[test]
 fn outage_history_never_goes_back_behind_an_invalidation() {
-    let first = std::env::var("LARDER_SEED").map_or_else(|_| rand::random_range(0..1 << 32), |seed| seed.parse().unwrap());
+    let first =
+        std::env::var("LARDER_SEED").map_or_else(|_| rand::random_range(0..1 << 32), |seed| seed.parse().unwrap());
     println!("LARDER_SEED={first}");
     for (seed, capacity) in (0..SEEDS).map(|n| (first + n, if n % 3 == 0 { 1 } else { 100 })) {
         let outcome = std::panic::catch_unwind(|| run(seed, capacity));
