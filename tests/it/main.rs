@@ -11,6 +11,7 @@ mod layers;
 mod life;
 mod markers;
 mod none;
+mod policy;
 mod remember;
 mod round_trip;
 mod sample;
