@@ -37,6 +37,8 @@
 //!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
 //! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
 //!   invalidated; [`LoadOptions`] says how.
+//! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
+//!   [`FallbackPolicy`] says what a call answers when nobody does.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -90,4 +92,5 @@ pub use ttl::Ttl;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
+#[doc = include_str!("../docs/outages.md")]
 struct Pages;

@@ -57,7 +57,9 @@ pub enum FallbackPolicy {
 
 /// A callback of a [`FallbackPolicy`].
 #[derive(Clone)]
-pub struct FallbackCallback(Arc<dyn Fn(&'static str, &str, &Error) -> Fallen + Send + Sync>);
+pub struct FallbackCallback(Arc<Callback>);
+
+type Callback = dyn Fn(&'static str, &str, &Error) -> Fallen + Send + Sync;
 
 /// What a callback answers in the place of the backend.
 ///

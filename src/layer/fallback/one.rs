@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::{future::Future, ops::ControlFlow};
 
 use super::{Inner, journal::Mark};
 use crate::{
@@ -96,48 +96,16 @@ where
         effect: Effect,
         primary: impl FnOnce() -> F + Send,
         secondary: impl FnOnce() -> G + Send,
-        on_nothing: impl Fn() -> Result<Outcome> + Send,
+        on_nothing: impl Fn() -> Result<Outcome> + Send + Sync,
     ) -> Result<Outcome>
     where
         F: Future<Output = Result<Outcome>> + Send,
         G: Future<Output = Result<Outcome>> + Send,
     {
-        let mark = self.journal.mark(key);
-        let mut away = None;
-        if mark.is_some() && effect != Effect::Replaces {
-            match self.flush(&[key]).await.pop() {
-                Some(Ok(_)) if on_nothing()? == Outcome::Missing => return Ok(Outcome::Missing),
-                Some(Err(error)) if error.is_unavailable() => away = Some(error),
-                Some(Err(error)) => return Err(error),
-                _ => {}
-            }
-        }
-        let error = match away {
-            Some(error) => error,
-            None => {
-                let keys = [key];
-                let attempt = Attempt::new(self, (effect != Effect::Changes).then_some(Target::Keys(&keys)));
-                let result = primary().await;
-                match result {
-                    Err(error) if error.is_unavailable() => {
-                        // It is entered below, with nothing in between where the future could be dropped.
-                        attempt.settle();
-                        error
-                    }
-                    result => {
-                        attempt.settle();
-                        self.heard(&result);
-                        if let (Ok(Outcome::Done | Outcome::Missing), Effect::Replaces, Some(mark)) =
-                            (&result, effect, mark)
-                        {
-                            self.release(&[(key, mark)]).await;
-                        }
-                        return result;
-                    }
-                }
-            }
+        let error = match self.write_primary(key, effect, primary, &on_nothing).await {
+            ControlFlow::Break(answer) => return answer,
+            ControlFlow::Continue(error) => error,
         };
-        self.failed(&error);
         // Also what tells a call that is wrong in itself, which the primary may not have looked at.
         let on_nothing = on_nothing()?;
         let answer = match self.journal.begin(key) {
@@ -148,6 +116,43 @@ where
         answer
     }
 
+    /// The primary's answer, or why it is the secondary's turn.
+    async fn write_primary<F>(
+        &self,
+        key: &str,
+        effect: Effect,
+        primary: impl FnOnce() -> F + Send,
+        on_nothing: &(impl Fn() -> Result<Outcome> + Send + Sync),
+    ) -> ControlFlow<Result<Outcome>, Error>
+    where
+        F: Future<Output = Result<Outcome>> + Send,
+    {
+        let mark = self.journal.mark(key);
+        if mark.is_some() && effect != Effect::Replaces {
+            match self.flush(&[key]).await.pop() {
+                Some(Err(error)) if error.is_unavailable() => return ControlFlow::Continue(error),
+                Some(Err(error)) => return ControlFlow::Break(Err(error)),
+                // Nothing stands there now, and whatever its caller means to change was deleted with it.
+                _ => match on_nothing() {
+                    Ok(Outcome::Done) => {}
+                    answer => return ControlFlow::Break(answer),
+                },
+            }
+        }
+        let keys = [key];
+        let attempt = Attempt::new(self, (effect != Effect::Changes).then_some(Target::Keys(&keys)));
+        let result = primary().await;
+        // One that has failed is entered by the caller, before the future could be dropped.
+        attempt.settle();
+        self.heard(&result);
+        match (&result, mark) {
+            (Err(error), _) if error.is_unavailable() => return ControlFlow::Continue(error.clone()),
+            (Ok(_), Some(mark)) if effect == Effect::Replaces => self.release(&[(key, mark)]).await,
+            _ => {}
+        }
+        ControlFlow::Break(result)
+    }
+
     /// Deletes keys at the primary, and takes those that it acknowledged out of the secondary and the journal.
     pub(super) async fn flush(&self, keys: &[&str]) -> Vec<Result<Outcome>> {
         let marks: Vec<Option<Mark>> = keys.iter().map(|key| self.journal.mark(key)).collect();
@@ -155,7 +160,9 @@ where
             [key] => vec![self.primary.delete(key, Condition::Always).await],
             keys => self.primary.delete_many(keys).await,
         };
-        results.iter().for_each(|result| self.heard(result));
+        for result in &results {
+            self.heard(result);
+        }
         let acknowledged: Vec<(&str, Mark)> = keys
             .iter()
             .zip(marks)

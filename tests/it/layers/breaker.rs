@@ -94,7 +94,9 @@ fn outage_openings_double_up_to_the_longest_and_begin_anew_after_an_answer() {
     }
     for opening in [1, 2, 4, 4, 4] {
         world.store.reset_calls();
-        world.clock.advance(opening * OPEN_FOR - Duration::from_nanos(1));
+        world
+            .clock
+            .advance((opening * OPEN_FOR).saturating_sub(Duration::from_nanos(1)));
         block_on(breaker.get("k")).unwrap_err();
         assert_eq!(world.store.calls().total(), 0, "too early");
         world.clock.advance(Duration::from_nanos(1));
@@ -117,7 +119,9 @@ fn outage_jitter_only_shortens_an_opening() {
         let world = World::new();
         let breaker = world.builder().jitter(0.5).build().unwrap();
         world.fail(&breaker, 3);
-        world.clock.advance(OPEN_FOR / 2 - Duration::from_nanos(1));
+        world
+            .clock
+            .advance((OPEN_FOR / 2).saturating_sub(Duration::from_nanos(1)));
         assert!(block_on(breaker.get("k")).is_err(), "before half of it has passed");
         world.clock.advance(OPEN_FOR / 4);
         early += usize::from(block_on(breaker.get("k")).is_ok());
@@ -211,6 +215,8 @@ fn outage_batches_and_pages_count_as_calls() {
 
 #[test]
 fn outage_every_change_of_a_breaker_is_told_and_a_listener_that_panics_breaks_nothing() {
+    use BreakerState::{Closed, HalfOpen, Open};
+
     let world = World::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
@@ -218,7 +224,7 @@ fn outage_every_change_of_a_breaker_is_told_and_a_listener_that_panics_breaks_no
         .builder()
         .on_change(move |state| {
             log.lock().push(state);
-            assert_ne!(state, BreakerState::HalfOpen, "on purpose");
+            assert_ne!(state, HalfOpen, "on purpose");
         })
         .build()
         .unwrap();
@@ -227,7 +233,6 @@ fn outage_every_change_of_a_breaker_is_told_and_a_listener_that_panics_breaks_no
     world.fail(&breaker, 1);
     world.clock.advance(2 * OPEN_FOR);
     block_on(breaker.get("k")).unwrap();
-    use BreakerState::{Closed, HalfOpen, Open};
     assert_eq!(*told.lock(), [Open, HalfOpen, Open, HalfOpen, Closed]);
 }
 

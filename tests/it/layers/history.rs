@@ -150,6 +150,11 @@ async fn pause() {
 
 fn disturb(rng: &mut StdRng, stores: &Stores) {
     let faults = stores.primary.faults();
+    if rng.random_bool(0.2) {
+        // As if the secondary were not in this process.
+        let delay = Duration::from_millis(rng.random_range(1..5));
+        stores.secondary.faults().delay_next(rng.random_range(1..6), delay);
+    }
     let kind = *[ErrorKind::Connection, ErrorKind::Timeout, ErrorKind::Overloaded]
         .choose(rng)
         .unwrap();
@@ -199,6 +204,7 @@ fn run(seed: u64, capacity: usize) -> (usize, usize) {
     }
     // Everything ends, the journal too, and what is then left is no older than it may be.
     stores.primary.faults().recover();
+    stores.secondary.faults().recover();
     while tasks.left() > 0 {
         stores.clock.advance(LATEST);
         tasks.poll_all();
