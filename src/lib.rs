@@ -39,6 +39,8 @@
 //!   invalidated; [`LoadOptions`] says how.
 //! - [`Cache::remember_detached`] leaves loads behind where nobody should wait for them, on a [`Runtime`]; a [`Hook`] is
 //!   told how they end.
+//! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
+//!   [`FallbackPolicy`] says what a call answers when nobody does.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -70,17 +72,23 @@ mod error;
 mod flight;
 pub mod glob;
 mod hook;
+mod layer;
 mod remember;
 mod runtime;
 mod serializer;
 mod ttl;
 
-pub use backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions};
-pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
+pub use backend::{
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
+};
+pub use cache::{
+    Bound, Cache, CacheBuilder, CacheStats, FallbackCallback, FallbackPolicy, Fallen, Lookup, OnUndecodable,
+};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
 pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
+pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
@@ -90,4 +98,5 @@ pub use ttl::Ttl;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
+#[doc = include_str!("../docs/outages.md")]
 struct Pages;

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Cache, keyspace::KeySpace};
+use super::{Cache, FallbackPolicy, keyspace::KeySpace};
 use crate::{
     backend::Expiry,
     background::Background,
@@ -56,6 +56,7 @@ pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
     serializer: S,
     compressor: C,
     keys: KeySpace,
+    fallback: FallbackPolicy,
     settings: Settings,
     clock: Option<Arc<dyn Clock>>,
     runtime: Arc<dyn Runtime>,
@@ -133,6 +134,7 @@ impl<B> CacheBuilder<B> {
             serializer: Postcard,
             compressor: Snappy,
             keys: KeySpace::default(),
+            fallback: FallbackPolicy::default(),
             settings: Settings::default(),
             clock: None,
             runtime: Arc::new(ThreadRuntime),
@@ -189,6 +191,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer,
             compressor: self.compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
             clock: self.clock,
             runtime: self.runtime,
@@ -204,6 +207,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer: self.serializer,
             compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
             clock: self.clock,
             runtime: self.runtime,
@@ -247,6 +251,14 @@ impl<B, S, C> CacheBuilder<B, S, C> {
     /// What a read does with bytes that are not a value to this cache. Default: [`OnUndecodable::Miss`].
     pub fn on_undecodable(mut self, on_undecodable: OnUndecodable) -> Self {
         self.settings.on_undecodable = on_undecodable;
+        self
+    }
+
+    /// What the calls answer when the backend is away. Default: [`FallbackPolicy::Raise`].
+    ///
+    /// [`Cache::with_fallback`] overrides it for some calls.
+    pub fn fallback(mut self, policy: FallbackPolicy) -> Self {
+        self.fallback = policy;
         self
     }
 
@@ -309,6 +321,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             self.serializer,
             self.compressor,
             self.keys,
+            self.fallback,
             settings,
         ))
     }

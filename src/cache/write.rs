@@ -112,18 +112,24 @@ where
 
     pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
         let _voided = self.invalidate(Keys::One(&write.key));
-        self.put_on(&write, Condition::Always, operation).await.map(|_| ())
+        let written = self.put_on(&write, Condition::Always, operation).await.map(|_| ());
+        self.or_nothing_at(operation, &write.key, written, ())
     }
 
     pub(super) async fn put_if_absent(&self, write: Write, operation: &'static str) -> Result<bool> {
+        let added = self.try_add(&write, operation).await;
+        self.or_nothing_at(operation, &write.key, added, false)
+    }
+
+    async fn try_add(&self, write: &Write, operation: &'static str) -> Result<bool> {
         let marker = Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER));
         for _ in 0..ATTEMPTS {
-            if self.put_on(&write, Condition::IfAbsent, operation).await?.is_done() {
+            if self.put_on(write, Condition::IfAbsent, operation).await?.is_done() {
                 self.flights().void(&write.key);
                 return Ok(true);
             }
             // Something stands there. A marker is nothing to the caller, so it may be replaced.
-            match self.put_on(&write, marker.clone(), operation).await? {
+            match self.put_on(write, marker.clone(), operation).await? {
                 Outcome::Done => {
                     self.flights().void(&write.key);
                     return Ok(true);
@@ -137,11 +143,11 @@ where
 
     pub(super) async fn put_if_present(&self, write: Write, operation: &'static str) -> Result<bool> {
         let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
-        let is_replaced = self.put_on(&write, value, operation).await?.is_done();
-        if is_replaced {
+        let replaced = self.put_on(&write, value, operation).await.map(Outcome::is_done);
+        if let Ok(true) = replaced {
             self.flights().void(&write.key);
         }
-        Ok(is_replaced)
+        self.or_nothing_at(operation, &write.key, replaced, false)
     }
 
     async fn put_on(&self, write: &Write, condition: Condition, operation: &'static str) -> Result<Outcome> {

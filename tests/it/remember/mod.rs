@@ -11,5 +11,5 @@ mod outage;
 mod refresh;
 mod share;
 mod stale;
-mod support;
+pub(crate) mod support;
 mod truth;

@@ -9,6 +9,7 @@ mod conditions;
 mod conformance;
 mod executors;
 mod glob;
+mod layers;
 mod lifecycle;
 mod oracle;
 mod outage;
