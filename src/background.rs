@@ -23,13 +23,18 @@ pub(crate) struct Background {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
+    /// Of those, what is not bounded.
+    unbounded: usize,
     is_closed: bool,
     closing: Vec<Waker>,
 }
 
 /// The place of one job among those that run.
 #[derive(Debug)]
-pub(crate) struct Slot(Arc<Mutex<State>>);
+pub(crate) struct Slot {
+    state: Arc<Mutex<State>>,
+    is_bounded: bool,
+}
 
 impl Background {
     pub(crate) fn new(runtime: Arc<dyn Runtime>, limit: usize) -> Self {
@@ -40,27 +45,27 @@ impl Background {
         }
     }
 
-    /// A place for one more job; `None` where there are as many as there may be, or the cache was closed.
+    /// A place for one more load; `None` where there are as many as there may be, or the cache was closed.
     pub(crate) fn reserve(&self) -> Option<Slot> {
         let mut state = self.state.lock();
-        if state.is_closed || state.running >= self.limit {
-            return None;
-        }
-        Some(self.admit(&mut state))
+        state.has_room(self.limit).then(|| self.admit(&mut state, true))
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        let state = self.state.lock();
-        !state.is_closed && state.running < self.limit
+        self.state.lock().has_room(self.limit)
     }
 
     pub(crate) fn running(&self) -> usize {
         self.state.lock().running
     }
 
-    fn admit(&self, state: &mut State) -> Slot {
+    fn admit(&self, state: &mut State, is_bounded: bool) -> Slot {
         state.running += 1;
-        Slot(Arc::clone(&self.state))
+        state.unbounded += usize::from(!is_bounded);
+        Slot {
+            state: Arc::clone(&self.state),
+            is_bounded,
+        }
     }
 
     /// Runs `job` in the place of `slot`.
@@ -75,7 +80,7 @@ impl Background {
 
     /// Runs what clears up after loads, however much there is of it.
     pub(crate) fn spawn_always(&self, job: impl Future<Output = ()> + Send + 'static) {
-        let slot = self.admit(&mut self.state.lock());
+        let slot = self.admit(&mut self.state.lock(), false);
         self.spawn(slot, job);
     }
 
@@ -96,10 +101,17 @@ impl Background {
     }
 }
 
+impl State {
+    const fn has_room(&self, limit: usize) -> bool {
+        !self.is_closed && self.running - self.unbounded < limit
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.running -= 1;
+        state.unbounded -= usize::from(!self.is_bounded);
         if state.running == 0 {
             let closing = std::mem::take(&mut state.closing);
             drop(state);

@@ -44,7 +44,7 @@ pub trait Hook: Send + Sync + 'static {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A load ended that no caller waited for any more.
+    /// A load ended that went on without the call that began it.
     #[non_exhaustive]
     BackgroundLoad {
         /// The key that was loaded.
@@ -64,7 +64,7 @@ pub enum Event<'a> {
     },
 }
 
-/// How a load ended that no caller waited for.
+/// How a load ended that went on without the call that began it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BackgroundOutcome<'a> {
@@ -76,7 +76,7 @@ pub enum BackgroundOutcome<'a> {
     Raised(&'a Error),
     /// With a panic of the loader.
     Panicked,
-    /// Longer than its hard timeout.
+    /// It was given up: it ran longer than the [`fill_window`](crate::LoadOptions::fill_window) without a caller.
     TimedOut,
     /// It did not begin, or was not allowed to go on: as much as may runs already, or the cache was closed.
     Refused,

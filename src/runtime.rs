@@ -92,19 +92,32 @@ static QUEUE: Mutex<Option<UnboundedSender<Job>>> = Mutex::new(None);
 impl Runtime for ThreadRuntime {
     /// Drops the job where no thread can be started.
     fn spawn(&self, job: Job) {
-        let mut queue = QUEUE.lock();
-        let job = match &*queue {
-            Some(queue) => match queue.unbounded_send(job) {
-                Ok(()) => return,
-                Err(unsent) => unsent.into_inner(),
-            },
-            None => job,
-        };
-        let (sender, receiver) = unbounded();
-        let thread = thread::Builder::new().name("larder".into());
-        if thread.spawn(move || block_on(run(receiver))).is_ok() && sender.unbounded_send(job).is_ok() {
+        // What is dropped may spawn in its turn, so it must not be dropped under the lock.
+        let _unsent = queue(job);
+    }
+}
+
+/// Gives `job` to the thread; answers it where there is none and none can be started.
+fn queue(job: Job) -> Option<Job> {
+    let mut queue = QUEUE.lock();
+    let job = match &*queue {
+        Some(queue) => match queue.unbounded_send(job) {
+            Ok(()) => return None,
+            Err(unsent) => unsent.into_inner(),
+        },
+        None => job,
+    };
+    let (sender, receiver) = unbounded();
+    let thread = thread::Builder::new().name("larder".into());
+    if thread.spawn(move || block_on(run(receiver))).is_err() {
+        return Some(job);
+    }
+    match sender.unbounded_send(job) {
+        Ok(()) => {
             *queue = Some(sender);
+            None
         }
+        Err(unsent) => Some(unsent.into_inner()),
     }
 }
 

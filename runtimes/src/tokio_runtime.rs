@@ -1,18 +1,17 @@
-use std::time::Duration;
-
-use larder::{Job, Runtime, Sleep};
+use larder::{Job, Runtime};
 use tokio::runtime::Handle;
 
-/// A tokio runtime, with its timers where it has them on.
+/// A tokio runtime.
 ///
-/// When the runtime shuts down, the background loads on it are dropped.
+/// When the runtime shuts down, the background loads on it are dropped, and the cache goes on without. Callers wait by
+/// timers of no runtime, so that a cache may outlive this one.
 #[derive(Debug, Clone)]
 pub struct TokioRuntime {
     handle: Handle,
 }
 
 impl TokioRuntime {
-    /// The runtime that `handle` belongs to. Its timers have to be enabled.
+    /// The runtime that `handle` belongs to.
     #[must_use]
     pub const fn new(handle: Handle) -> Self {
         Self { handle }
@@ -41,11 +40,5 @@ impl TokioRuntime {
 impl Runtime for TokioRuntime {
     fn spawn(&self, job: Job) {
         self.handle.spawn(job);
-    }
-
-    fn sleep(&self, span: Duration) -> Sleep {
-        // The timer belongs to the runtime it is made in; whoever polls it may be elsewhere.
-        let _inside = self.handle.enter();
-        Box::pin(tokio::time::sleep(span))
     }
 }

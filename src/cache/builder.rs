@@ -265,8 +265,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
     /// How [`remember`](Cache::remember) works on this cache, where a call does not say. Default: as [`LoadOptions`]
     /// says.
     pub fn load_options(mut self, options: LoadOptions) -> Self {
-        if let Some(problem) = options.problem() {
-            let problem = problem.clone();
+        if let Err(problem) = options.plan(&LoadOptions::new(), 0) {
             return self.refuse(problem);
         }
         self.settings.load_options = options;

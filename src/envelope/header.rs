@@ -79,11 +79,28 @@ pub(crate) struct Lease {
     pub(crate) length: Duration,
 }
 
+/// The holder of a pause after a failed load: nobody loads, and nobody is to be waited for.
+const NOBODY: u64 = 0;
+
 impl Lease {
+    /// A pause of `length` from `now`, after a load that has failed.
+    pub(crate) fn pause(now: Duration, length: Duration) -> Self {
+        Self {
+            holder: NOBODY,
+            until: now + length,
+            length,
+        }
+    }
+
+    /// Tells whether it is held by a load, and not by a pause.
+    pub(crate) fn is_loading(&self, now: Duration) -> bool {
+        self.holder != NOBODY && self.is_held(now)
+    }
+
     /// One of `length` from `now`, for whoever first writes it.
     pub(crate) fn new(now: Duration, length: Duration) -> Self {
         Self {
-            holder: rand::random(),
+            holder: rand::random_range(1..=u64::MAX),
             until: now + length,
             length,
         }
@@ -308,7 +325,8 @@ pub(crate) fn with_lease(entry: &[u8], lease: Lease) -> Option<Bytes> {
 
 /// The same entry with another logical life, checked before and after; `None` where it has no such life.
 ///
-/// Its holder is another too, so that whoever means to rewrite the entry as it was finds that it is not.
+/// Its `until` is another too, so that whoever means to rewrite the entry as it was finds that it is not; who holds it
+/// stays the same.
 pub(crate) fn with_life(
     key: &str,
     entry: &[u8],
@@ -329,8 +347,9 @@ pub(crate) fn with_life(
     let mut bytes = entry.to_vec();
     bytes[times_at..times_at + 8].copy_from_slice(&millis(created).to_le_bytes());
     bytes[times_at + 8..times_at + 16].copy_from_slice(&millis(expires).to_le_bytes());
-    if header.lease.is_some() {
-        bytes[FIXED..FIXED + 8].copy_from_slice(&rand::random::<[u8; 8]>());
+    if let Some(lease) = header.lease {
+        let until = lease.until + Duration::from_millis(1);
+        bytes[FIXED..FIXED + LEASE].copy_from_slice(&Lease { until, ..lease }.to_bytes());
     }
     let checksum = checksum(key, header.covered(&bytes), &bytes[header.len..]);
     bytes[checksum_at..header.len].copy_from_slice(&checksum.to_le_bytes());

@@ -2,9 +2,14 @@ use std::{
     future::Future,
     ops::ControlFlow,
     pin::Pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -48,9 +53,10 @@ where
     /// - A key without any value is loaded in the caller's own future, as by `remember_with`, with all of its
     ///   promises. Those that wait share that load.
     /// - Background loads run on the cache's [`runtime`](crate::CacheBuilder::runtime), no more than
-    ///   [`background_limit`](crate::CacheBuilder::background_limit) of them; one that could not be stored any more,
-    ///   because it took longer than the [`fill_window`](LoadOptions::fill_window), is dropped. How they end is told to
-    ///   the [`hooks`](crate::CacheBuilder::hook). [`close`](Self::close) waits for them.
+    ///   [`background_limit`](crate::CacheBuilder::background_limit) of them, and none for longer than the
+    ///   [`fill_window`](LoadOptions::fill_window) after its caller has left it. How they end is told to the
+    ///   [`hooks`](crate::CacheBuilder::hook). [`close`](Self::close) waits for them. Where there is no room for a load,
+    ///   or the cache was closed, nobody leaves one: the soft timeout of the call that loads does not end its wait.
     ///
     /// # Errors
     ///
@@ -113,32 +119,43 @@ where
             ttl: self.ttl_of(ttl, "remember_detached")?,
             ticket,
             wants_value: false,
+            waits_since: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),
             ControlFlow::Continue(seen) => seen,
         };
         let kept = seen.kept(&plan, self.now());
+        let leads = AtomicBool::new(false);
         // Boxed, so that a hit pays nothing for the size of a load.
         let load = Box::pin(async {
             let _sweeper = self.sweeper();
             match call.board(seen).await {
                 Boarded::Answered(answer) => answer,
                 Boarded::Leads(leader, seen) => {
+                    leads.store(true, Ordering::Relaxed);
+                    let refreshed = seen.refreshed();
                     let load = Some(call.detached(leader, seen, loader));
-                    Leaving { call: &call, load }.await
+                    Leaving {
+                        call: &call,
+                        load,
+                        refreshed,
+                    }
+                    .await
                 }
                 Boarded::Refreshes(leader, found) => Ok(call.refresh_behind(leader, found, loader)),
                 Boarded::IsAlone(seen) => call.load_alone(seen, async || loader().await).await,
             }
         });
-        call.in_time(load, kept, true).await
+        let goes_on = || !leads.load(Ordering::Relaxed) || self.settings().background.has_room();
+        call.in_time(load, kept, Some(&goes_on)).await
     }
 
     /// Begins no background load any more, and waits for the end of those that run.
     ///
     /// For the end of a service. The cache, its clones and its scopes go on working; what would be refreshed in the
-    /// background is then refreshed by nobody.
+    /// background is then refreshed by nobody. A loader that runs in the background must not wait for this: it would wait
+    /// for itself.
     ///
     /// # Cancel safety
     ///
@@ -169,6 +186,7 @@ where
     {
         let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
         let (ttl, ticket, wants_value) = (self.ttl, self.ticket, self.wants_value);
+        let waits_since = self.waits_since.clone();
         Box::pin(async move {
             let _sweeper = cache.sweeper();
             let call = Call {
@@ -178,6 +196,7 @@ where
                 ttl,
                 ticket,
                 wants_value,
+                waits_since,
             };
             call.try_lead(leader, seen, async || loader().await).await
         })
@@ -197,28 +216,53 @@ where
             bytes: found.bytes.clone(),
         };
         match self.cache.settings().background.reserve() {
-            Some(slot) => self.run_behind(slot, self.detached(leader, Seen::Due(refreshed), loader)),
+            Some(slot) => {
+                let entry = Some(found.bytes.clone());
+                self.run_behind(slot, self.detached(leader, Seen::Due(refreshed), loader), entry);
+            }
             None => self.cache.tell_of_background(self.physical, BackgroundOutcome::Refused),
         }
         found.answer(self.cache.now())
     }
 
-    /// Runs a load in the background, for as long as it could still be stored.
-    fn run_behind<T, E>(&self, slot: Slot, load: Load<T, E>)
+    /// Runs a load of what may be there already in the background, for the fill window and no longer.
+    fn run_behind<T, E>(&self, slot: Slot, load: Load<T, E>, refreshed: Option<Bytes>)
     where
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        let (cache, physical) = (self.cache.clone(), self.physical.to_owned());
+        let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
+        let (ttl, ticket) = (self.ttl, self.ticket);
         let bound = self.clock().sleep(self.plan.fill_window);
         self.cache.settings().background.spawn(slot, async move {
-            let outcome = select(load, bound).await;
+            let outcome = match select(load, bound).await {
+                Either::Left((outcome, _)) => Some(outcome),
+                Either::Right(((), load)) => {
+                    drop(load);
+                    None
+                }
+            };
+            if outcome.is_none()
+                && let Some(refreshed) = refreshed
+            {
+                // The next call would begin what takes too long again.
+                let call = Call {
+                    cache: &cache,
+                    physical: &physical,
+                    plan: &plan,
+                    ttl,
+                    ticket,
+                    wants_value: false,
+                    waits_since: OnceLock::new(),
+                };
+                call.throttle_given_up(&refreshed).await;
+            }
             let outcome = match &outcome {
-                Either::Left((Ok(_), _)) => BackgroundOutcome::Loaded,
-                Either::Left((Err((LoadError::Loader(error), _)), _)) => BackgroundOutcome::Failed(&**error),
-                Either::Left((Err((LoadError::Cache(error), _)), _)) => BackgroundOutcome::Raised(error),
-                Either::Left((Err((LoadError::Panicked | LoadError::Reentrant, _)), _)) => BackgroundOutcome::Panicked,
-                Either::Left((Err((LoadError::TimedOut, _)), _)) | Either::Right(_) => BackgroundOutcome::TimedOut,
+                Some(Ok(_)) => BackgroundOutcome::Loaded,
+                Some(Err((LoadError::Loader(error), _))) => BackgroundOutcome::Failed(&**error),
+                Some(Err((LoadError::Cache(error), _))) => BackgroundOutcome::Raised(error),
+                Some(Err((LoadError::Panicked | LoadError::Reentrant, _))) => BackgroundOutcome::Panicked,
+                Some(Err((LoadError::TimedOut, _))) | None => BackgroundOutcome::TimedOut,
             };
             cache.tell_of_background(&physical, outcome);
         });
@@ -242,6 +286,7 @@ where
 {
     call: &'a Call<'a, B, S, C>,
     load: Option<Load<T, E>>,
+    refreshed: Option<Bytes>,
 }
 
 impl<B, S, C, T, E> Future for Leaving<'_, B, S, C, T, E>
@@ -280,7 +325,7 @@ where
             return;
         };
         match self.call.cache.settings().background.reserve() {
-            Some(slot) => self.call.run_behind(slot, load),
+            Some(slot) => self.call.run_behind(slot, load, self.refreshed.take()),
             None => self
                 .call
                 .cache

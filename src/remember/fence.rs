@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{CacheBackend, Condition, Expiry, SetOptions},
     compressor::Compressor,
-    envelope::{HELD_LEN, LONG_LEN, Lease, SHORT_LEN, marker, with_lease},
+    envelope::{HELD_LEN, KIND_VALUE, LONG_LEN, Lease, SHORT_LEN, marker, with_lease},
     error::Result,
     flight::Leader,
     serializer::Serializer,
@@ -75,7 +75,7 @@ where
             return Ok(Ready::Load);
         }
         let mut has_looked_again = false;
-        let mut patience = self.patience();
+        let patience = self.patience();
         let mut refusals = 0;
         while refusals < ATTEMPTS {
             let placing = match self.next_step(leader, seen, has_looked_again) {
@@ -91,13 +91,13 @@ where
                     continue;
                 }
                 Step::Place(placing) => Some(placing),
-                Step::WaitFor(entry, length) => match self.wait_for_holder(&entry, length, &mut patience).await? {
+                Step::WaitFor(entry, length) => match self.wait_for_holder(&entry, length, &patience).await? {
                     Waited::Changed(again) => {
                         *seen = again;
                         has_looked_again = true;
                         continue;
                     }
-                    Waited::Silent => self.taken(&entry, length),
+                    Waited::Silent(entry) => self.taken(&entry, length),
                     Waited::GaveUp => None,
                 },
             };
@@ -135,14 +135,16 @@ where
             {
                 Step::LookAgain
             }
-            Seen::Due(found) | Seen::Stale(found) => match self.plan.lease {
-                None => Step::LoadAgainst(found.fence()),
-                Some(length) if !found.is_held(self.cache.now()) => self.take_or_join(found, length),
-                // Another process is reloading it.
-                Some(_) if matches!(seen, Seen::Due(_)) => Step::Answer,
-                Some(length) => Step::WaitFor(found.bytes.clone(), length),
+            Seen::Due(found) => match self.plan.lease {
+                Some(_) if found.is_held(self.cache.now()) => Step::Answer,
+                lease => self.take_or_join(&found.bytes, lease),
             },
-            Seen::Unwanted(fence) => Step::LoadAgainst(fence.clone()),
+            // What is loaded now is to be stored, and not what another load answers.
+            Seen::Unwanted(entry) if self.plan.force_refresh => Step::LoadAgainst(entry.slice(..SHORT_LEN)),
+            Seen::Stale(Found { bytes: entry, .. }) | Seen::Unwanted(entry) => match self.plan.lease {
+                Some(length) if seen.is_loading(self.cache.now()) => Step::WaitFor(entry.clone(), length),
+                lease => self.take_or_join(entry, lease),
+            },
             Seen::Marker(marker) if leader.placed().is_some_and(|placed| marker.starts_with(&placed)) => {
                 // The predecessor's own, which went before the store's answer could reach it.
                 leader.hold(self.plan.lease.map(|_| marker.clone()));
@@ -159,14 +161,18 @@ where
                 None => Step::LookAgain,
             },
             Seen::Away => Step::Load,
+            // The predecessor's marker may stand there all the same.
+            Seen::Nothing if !has_looked_again && leader.placed().is_some() => Step::LookAgain,
             Seen::Nothing => Step::Place(self.placing(Condition::IfAbsent)),
             Seen::Undecodable(bytes) => Step::Place(self.placing(instead_of(bytes))),
         }
     }
 
-    fn take_or_join<T>(&self, found: &Found<T>, length: Duration) -> Step {
-        self.taken(&found.bytes, length)
-            .map_or_else(|| Step::LoadAgainst(found.fence()), Step::Place)
+    /// Takes the lease of a value where that is asked for and there is room for one, else loads beside others.
+    fn take_or_join(&self, entry: &Bytes, lease: Option<Duration>) -> Step {
+        lease
+            .and_then(|length| self.taken(entry, length))
+            .map_or_else(|| Step::LoadAgainst(entry.slice(..SHORT_LEN)), Step::Place)
     }
 
     /// Writes what gives the leader its place; answers whether it may load now. Where not, somebody else's write came
@@ -248,19 +254,27 @@ where
         self.release(leader).await;
     }
 
-    /// Notes in the entry itself that its refresh has failed, so that nobody tries again before the throttle is over.
+    /// Notes in the value itself that its refresh has failed, so that nobody tries again before the throttle is over.
     pub(super) async fn throttle(&self, refreshed: Option<Bytes>) {
-        let Some(entry) = refreshed else {
+        let Some(entry) = refreshed.filter(|entry| entry.starts_with(&KIND_VALUE)) else {
             return;
         };
-        let lease = Lease::new(self.cache.now(), self.plan.throttle);
-        let Some(paused) = with_lease(&entry, lease) else {
+        let Some(paused) = with_lease(&entry, Lease::pause(self.cache.now(), self.plan.throttle)) else {
             return;
         };
         let unchanged = Condition::IfStartsWith(entry.slice(..LONG_LEN));
         let options = SetOptions::new(Expiry::Keep).with_condition(unchanged);
         // Without the note the next call tries again, which is no worse than no throttle.
         let _ = self.backend().set(self.physical, paused, options).await;
+    }
+
+    /// [`throttle`](Self::throttle) for a refresh that was given up, which may have taken the value's lease meanwhile.
+    pub(super) async fn throttle_given_up(&self, refreshed: &Bytes) {
+        if let Ok(Some(entry)) = self.backend().get(self.physical).await
+            && entry.bytes().starts_with(&refreshed[..SHORT_LEN])
+        {
+            self.throttle(Some(entry.into_bytes())).await;
+        }
     }
 }
 

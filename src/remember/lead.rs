@@ -167,7 +167,7 @@ where
             None => self.cache.seal(self.physical, &None::<()>, self.plan.schema, times)?,
         };
         let expiry = match lives[usize::from(is_none(&bytes))] {
-            Some(life) => Expiry::After(life + self.plan.kept_beyond()),
+            Some(life) => Expiry::After((life + self.plan.kept_beyond()).min(Ttl::MAX)),
             None => Expiry::Never,
         };
         Ok(Sealed { bytes, expiry })

@@ -23,6 +23,7 @@ use crate::{
     flight::Leader,
     hook::{Event, LeaseOutcome},
     serializer::Serializer,
+    ttl::Ttl,
 };
 
 /// The longest pause between two looks of one that waits.
@@ -32,8 +33,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// What came of waiting for a holder.
 pub(super) enum Waited<T> {
     Changed(Seen<T>),
-    /// No sign of it for the length of its lease.
-    Silent,
+    /// No sign of it for the length of its lease; what it wrote last.
+    Silent(Bytes),
     GaveUp,
 }
 
@@ -43,9 +44,11 @@ pub(super) struct Patience {
 }
 
 impl<B, S, C> Call<'_, B, S, C> {
+    /// Until when this call waits, from the first time that it asks.
     pub(super) fn patience(&self) -> Patience {
+        let since = *self.waits_since.get_or_init(|| self.clock().monotonic());
         Patience {
-            until: self.clock().monotonic() + self.plan.wait,
+            until: since + self.plan.wait,
         }
     }
 
@@ -62,7 +65,8 @@ impl<B, S, C> Call<'_, B, S, C> {
 
     /// A marker outlives its lease, so that a load that takes longer can still be stored.
     pub(super) fn marker_expiry(&self) -> Expiry {
-        Expiry::After(self.plan.fill_window.max(self.plan.lease.unwrap_or_default() * 2))
+        let lease = self.plan.lease.unwrap_or_default();
+        Expiry::After(self.plan.fill_window.max(lease * 2).min(Ttl::MAX))
     }
 
     /// How `entry` is to be set to the same with another lease.
@@ -84,12 +88,12 @@ where
     S: Serializer,
     C: Compressor,
 {
-    /// Looks at the key from time to time until something else stands there than `entry`, with its lease as it is.
+    /// Looks at the key from time to time until something else stands there than `entry` in the hands of its holder.
     pub(super) async fn wait_for_holder<T: DeserializeOwned>(
         &self,
         entry: &Bytes,
         length: Duration,
-        patience: &mut Patience,
+        patience: &Patience,
     ) -> Result<Waited<T>> {
         let began = self.clock().monotonic();
         // One that was placed without a lease shows no sign of life either; it has as long as this call would.
@@ -97,16 +101,17 @@ where
             .map(|lease| lease.length)
             .filter(|length| !length.is_zero())
             .unwrap_or(length);
-        let silent_at = began + length;
         let longest = (length / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut pause = (longest / 8).max(SHORTEST_PAUSE);
+        let mut silent_at = began + length;
+        let mut last = entry.clone();
         let waited = loop {
             let now = self.clock().monotonic();
             if now >= patience.until {
                 break Waited::GaveUp;
             }
             if now >= silent_at {
-                break Waited::Silent;
+                break Waited::Silent(last);
             }
             // Spread, or all that wait would look at the same moments.
             let spread = pause.mul_f64(rand::random_range(0.5..1.5));
@@ -114,9 +119,14 @@ where
             self.clock().sleep(spread.min(left)).await;
             pause = (pause * 2).min(longest);
             let again = self.look().await?;
-            if again.entry().is_none_or(|now| now[..LONG_LEN] != entry[..LONG_LEN]) || !again.is_held(self.cache.now())
-            {
-                break Waited::Changed(again);
+            match again.entry() {
+                Some(now) if now[..] == last[..] && again.is_loading(self.cache.now()) => {}
+                // The holder lives.
+                Some(now) if now[..HELD_LEN] == last[..HELD_LEN] && again.is_loading(self.cache.now()) => {
+                    last = now.clone();
+                    silent_at = self.clock().monotonic() + length;
+                }
+                _ => break Waited::Changed(again),
             }
         };
         self.cache.settings().hooks.emit(&Event::LeaseWaited {
@@ -124,7 +134,7 @@ where
             waited: self.clock().monotonic().saturating_sub(began),
             outcome: match waited {
                 Waited::Changed(_) => LeaseOutcome::Changed,
-                Waited::Silent => LeaseOutcome::TakenOver,
+                Waited::Silent(_) => LeaseOutcome::TakenOver,
                 Waited::GaveUp => LeaseOutcome::GaveUp,
             },
         });
@@ -154,22 +164,23 @@ where
             });
             let Some(renewed) = lease else { break };
             let rewriting = self.rewriting(&held, renewed);
-            let outcome = self
+            let options = rewriting.options;
+            if let Ok(outcome) = self
                 .backend()
-                .set(self.physical, rewriting.entry.clone(), rewriting.options)
-                .await;
-            match outcome {
-                Ok(outcome) if outcome.is_done() => leader.hold(Some(rewriting.entry)),
-                // Somebody has invalidated the key, or loads in this one's place.
+                .set(self.physical, rewriting.entry.clone(), options)
+                .await
+                && outcome.is_done()
+            {
+                leader.hold(Some(rewriting.entry));
+                continue;
+            }
+            // It may stand as it was, or as it was to be, or with another life; or it is somebody else's now.
+            match self.backend().get(self.physical).await {
+                Ok(Some(entry)) if entry.bytes().starts_with(&held[..HELD_LEN]) => {
+                    leader.hold(Some(entry.into_bytes()))
+                }
                 Ok(_) => leader.hold(None),
-                // It may stand as it was or as it was to be.
-                Err(_) => match self.backend().get(self.physical).await {
-                    Ok(Some(entry)) if entry.bytes().starts_with(&held[..HELD_LEN]) => {
-                        leader.hold(Some(entry.into_bytes()));
-                    }
-                    Ok(_) => leader.hold(None),
-                    Err(_) => {}
-                },
+                Err(_) => {}
             }
         }
         pending().await

@@ -12,7 +12,7 @@ use crate::{
     backend::{CacheBackend, Entry},
     cache::Cache,
     compressor::Compressor,
-    envelope::{Header, Opened, SHORT_LEN},
+    envelope::{Header, Opened, SHORT_LEN, lease_of},
     error::{ErrorKind, Result},
     flight::Sight,
     serializer::{Decoded, Serializer},
@@ -27,7 +27,7 @@ pub(super) enum Seen<T> {
     Due(Found<T>),
     /// A value past its logical life.
     Stale(Found<T>),
-    /// A value that does not answer this call; its fence.
+    /// A value that does not answer this call; its whole entry.
     Unwanted(Bytes),
     /// A load under way, here or elsewhere; its whole marker.
     Marker(Bytes),
@@ -76,8 +76,14 @@ impl<T> Found<T> {
         self.header.fresh_for(now) == Some(Duration::ZERO)
     }
 
+    /// Somebody else reloads it, or it is to be left alone after a reload that failed.
     pub(super) fn is_held(&self, now: Duration) -> bool {
         self.header.lease().is_some_and(|lease| lease.is_held(now))
+    }
+
+    /// Somebody else reloads it.
+    pub(super) fn is_loading(&self, now: Duration) -> bool {
+        self.header.lease().is_some_and(|lease| lease.is_loading(now))
     }
 }
 
@@ -92,8 +98,7 @@ impl<T> Seen<T> {
         }
         match self {
             Self::Fresh(found) | Self::Due(found) | Self::Stale(found) => Sight::Fence(&found.bytes[..SHORT_LEN]),
-            Self::Unwanted(fence) => Sight::Fence(fence),
-            Self::Marker(marker) => Sight::Fence(&marker[..SHORT_LEN]),
+            Self::Unwanted(entry) | Self::Marker(entry) => Sight::Fence(&entry[..SHORT_LEN]),
             Self::Undecodable(_) | Self::Nothing => Sight::Nothing,
             Self::Away => Sight::Blind,
         }
@@ -102,17 +107,18 @@ impl<T> Seen<T> {
     /// What stands under the key, where that is a marker or a value to be reloaded.
     pub(super) fn entry(&self) -> Option<&Bytes> {
         match self {
-            Self::Marker(bytes) => Some(bytes),
+            Self::Marker(bytes) | Self::Unwanted(bytes) => Some(bytes),
             Self::Due(found) | Self::Stale(found) => Some(&found.bytes),
             _ => None,
         }
     }
 
     /// Tells whether somebody else may be loading what stands under the key.
-    pub(super) fn is_held(&self, now: Duration) -> bool {
+    pub(super) fn is_loading(&self, now: Duration) -> bool {
         match self {
             Self::Marker(_) => true,
-            Self::Stale(found) => found.is_held(now),
+            Self::Unwanted(entry) => lease_of(entry).is_some_and(|lease| lease.is_loading(now)),
+            Self::Due(found) | Self::Stale(found) => found.is_loading(now),
             _ => false,
         }
     }
@@ -136,8 +142,10 @@ impl<T> Seen<T> {
 
     /// Notes the entry as it stands now that its lease is taken.
     pub(super) fn take(&mut self, entry: Bytes) {
-        if let Self::Due(found) | Self::Stale(found) = self {
-            found.bytes = entry;
+        match self {
+            Self::Due(found) | Self::Stale(found) => found.bytes = entry,
+            Self::Unwanted(bytes) => *bytes = entry,
+            _ => {}
         }
     }
 
@@ -233,7 +241,7 @@ where
             Decoded::Absent => None,
         };
         if plan.force_refresh || (value.is_none() && wants_value) {
-            return Ok(Seen::Unwanted(bytes.slice(..SHORT_LEN)));
+            return Ok(Seen::Unwanted(bytes));
         }
         let now = self.now();
         let found = Found { value, header, bytes };

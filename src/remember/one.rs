@@ -1,4 +1,4 @@
-use std::{future::Future, ops::ControlFlow};
+use std::{future::Future, ops::ControlFlow, sync::OnceLock, time::Duration};
 
 use futures::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,6 +32,8 @@ pub(super) struct Call<'a, B, S, C> {
     pub(super) ticket: Ticket,
     /// The call has to answer a value: a stored `None` is a miss to it.
     pub(super) wants_value: bool,
+    /// When the call first had to wait, by the monotonic clock.
+    pub(super) waits_since: OnceLock<Duration>,
 }
 
 impl<B, S, C> Cache<B, S, C>
@@ -170,6 +172,7 @@ where
             ttl: self.ttl_of(ttl, "remember")?,
             ticket,
             wants_value,
+            waits_since: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),
@@ -187,7 +190,7 @@ where
                 Boarded::IsAlone(seen) => call.load_alone(seen, loader).await,
             }
         });
-        call.in_time(load, kept, false).await
+        call.in_time(load, kept, None).await
     }
 }
 
@@ -210,6 +213,8 @@ impl<B, S, C> Call<'_, B, S, C> {
 
     /// Waits for another call's flight, for as long as the options allow.
     pub(super) async fn follow(&self, follower: Follower) -> Option<Arrival> {
+        // What is left of the wait counts for leases too, should this call come to lead.
+        let _ = self.patience();
         let bound = follower.bound(self.plan.wait, &*self.cache.settings().clock);
         match select(follower, bound).await {
             Either::Left((arrival, _)) => Some(arrival),

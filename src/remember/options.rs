@@ -181,8 +181,8 @@ impl LoadOptions {
     /// Keeps a value for `window` past its ttl, and answers it at once while one call reloads it. Default: off.
     ///
     /// [`remember_detached`](crate::Cache::remember_detached) reloads in the background. In the other calls the one
-    /// that notices reloads, and only the others are answered at once. After a failed load the next one waits for the
-    /// [`throttle`](Self::throttle).
+    /// that notices reloads, and only the others are answered at once. Within the window a value also answers for a load
+    /// that fails, and the next one is tried after the [`throttle`](Self::throttle).
     pub fn stale_while_revalidate(mut self, window: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
         self.stale_while_revalidate = self
             .span("stale_while_revalidate", window)
@@ -201,9 +201,9 @@ impl LoadOptions {
         self
     }
 
-    /// How long a call waits for a load, its own or a shared one. Default: for its own as long as it takes.
+    /// How long a call for one key waits for a load, its own or a shared one. Default: for its own as long as it takes.
     ///
-    /// Then it answers the stale value where [`stale_if_error`](Self::stale_if_error) has kept one, else
+    /// Then it answers the stale value where a window has kept one, else
     /// [`LoadError::TimedOut`](crate::LoadError::TimedOut). Its own load is dropped;
     /// [`remember_detached`](crate::Cache::remember_detached) lets it go on in the background.
     pub fn hard_timeout(mut self, limit: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
@@ -228,9 +228,5 @@ impl LoadOptions {
 
     fn refuse(&mut self, problem: Error) {
         self.problem.get_or_insert(problem);
-    }
-
-    pub(crate) fn problem(&self) -> Option<&Error> {
-        self.problem.as_ref()
     }
 }

@@ -38,7 +38,8 @@ impl LoadOptions {
             return Err(problem.clone());
         }
         let is_fenced = !self.unfenced.or(defaults.unfenced).unwrap_or(false);
-        let lease = self.lease.or(defaults.lease.filter(|_| is_fenced));
+        // A call that asks for no fence asks for no lease either, whatever the cache's default.
+        let lease = self.lease.or(defaults.lease.filter(|_| self.unfenced != Some(true)));
         if lease.is_some() && !is_fenced {
             return Err(Error::invalid(
                 "lease: it is kept in the marker, which unfenced leaves out",
@@ -68,11 +69,7 @@ impl LoadOptions {
 impl Plan {
     /// Tells whether entries need a logical life of their own in the header.
     pub(super) fn has_times(&self) -> bool {
-        self.is_refreshed_early() || self.stale_window().is_some()
-    }
-
-    const fn is_refreshed_early(&self) -> bool {
-        self.refresh_ahead.is_some() || self.early.is_some()
+        self.refresh_ahead.is_some() || self.early.is_some() || self.stale_window().is_some() || self.lease.is_some()
     }
 
     /// How long a value may be answered past its life, for whatever reason.
@@ -82,12 +79,10 @@ impl Plan {
 
     /// How long an entry is kept past its life.
     pub(super) fn kept_beyond(&self) -> Duration {
-        // A refresh may end after the life did, and is stored only while what it refreshes is there.
-        let refresh = if self.is_refreshed_early() {
-            self.fill_window
-        } else {
-            Duration::ZERO
-        };
-        self.stale_window().unwrap_or_default().max(refresh)
+        if !self.has_times() {
+            return Duration::ZERO;
+        }
+        // A reload may begin as late as the value is answered, and is stored only while what it reloads is there.
+        self.stale_window().unwrap_or_default() + self.fill_window
     }
 }

@@ -8,8 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     error::LoadError,
-    loaded::{Remembered, Source, StaleReason},
-    look::Seen,
+    loaded::{Remembered, StaleReason},
     one::Call,
 };
 use crate::{
@@ -29,31 +28,32 @@ where
 {
     /// Waits for `load` no longer than the options allow, and answers the value in `kept` instead where it may.
     ///
-    /// `goes_on`: what is dropped here goes on in the background; else it hands its flight over.
+    /// `goes_on` tells, for a load that goes on in the background when it is dropped here, whether it can now; `None`
+    /// for one that hands its flight over.
     pub(super) async fn in_time<T, E>(
         &self,
         mut load: Pin<Box<impl Future<Output = Answer<T, E>>>>,
         kept: Option<Bytes>,
-        goes_on: bool,
+        goes_on: Option<&(dyn Fn() -> bool + Send + Sync)>,
     ) -> Answer<T, E>
     where
         T: DeserializeOwned,
     {
         let hard = self.plan.hard_timeout;
-        let soft = match &kept {
-            Some(kept) if goes_on => self.plan.soft_timeout.map(|limit| (limit, kept)),
+        let soft = match (&kept, goes_on) {
+            (Some(kept), Some(goes_on)) => self.plan.soft_timeout.map(|limit| (limit, kept, goes_on)),
             _ => None,
         };
         if soft.is_none() && hard.is_none() {
             return load.await;
         }
         let mut waited = Duration::ZERO;
-        if let Some((limit, kept)) = soft.filter(|(limit, _)| hard.is_none_or(|hard| *limit < hard)) {
+        if let Some((limit, kept, goes_on)) = soft.filter(|(limit, ..)| hard.is_none_or(|hard| *limit < hard)) {
             load = match select(load, self.clock().sleep(limit)).await {
                 Either::Left((answer, _)) => return answer,
                 Either::Right(((), load)) => load,
             };
-            if self.cache.settings().background.has_room()
+            if goes_on()
                 && let Some(answer) = self.answer_kept(kept)
             {
                 return Ok(answer);
@@ -67,12 +67,17 @@ where
             Either::Left((answer, _)) => return answer,
             Either::Right(((), load)) => drop(load),
         }
-        let answer = kept.as_ref().and_then(|kept| self.answer_kept(kept));
-        if answer.is_some() && !goes_on {
+        let Some(kept) = kept else {
+            return Err(LoadError::TimedOut);
+        };
+        let Some(answer) = self.answer_kept(&kept) else {
+            return Err(LoadError::TimedOut);
+        };
+        if goes_on.is_none() {
             // The next call would wait as long for nothing.
-            self.throttle(kept).await;
+            self.throttle_given_up(&kept).await;
         }
-        answer.ok_or(LoadError::TimedOut)
+        Ok(answer)
     }
 
     /// The value in an entry that was kept past its life.
@@ -83,13 +88,7 @@ where
             .classify(self.physical, entry, self.plan, self.wants_value)
             .ok()?;
         let now = self.cache.now();
-        match seen {
-            Seen::Fresh(found) | Seen::Due(found) | Seen::Stale(found) if found.is_stale(now) => {
-                let (age, why) = (found.age(now), StaleReason::TimedOut);
-                Some(Remembered::new(found.value, Source::Stale { age, why }))
-            }
-            Seen::Fresh(found) | Seen::Due(found) => Some(Remembered::new(found.value, Source::Hit)),
-            _ => None,
-        }
+        // Its window may have ended while the load was waited for.
+        seen.fall_back(self.plan, now, StaleReason::TimedOut).break_value()
     }
 }

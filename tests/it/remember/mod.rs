@@ -3,6 +3,7 @@
 mod batch;
 mod cancel;
 mod detached;
+mod edges;
 mod fences;
 mod handover;
 mod hits;
