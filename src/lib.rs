@@ -56,6 +56,10 @@
 //!
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 mod backend;
 mod background;
 mod blocking;
@@ -78,6 +82,8 @@ pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "macros")]
+pub use larder_macros::cached;
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;

@@ -1,0 +1,3 @@
+//! `#[cached]` from outside, on the in-process backends.
+
+mod basics;
