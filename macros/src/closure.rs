@@ -15,7 +15,7 @@ pub(crate) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// The arguments that `closure` takes; with `beside` more of its own after them.
+    /// The arguments that `closure` takes, and whether it takes the result after them.
     pub(crate) fn of(
         &self,
         closure: &ExprClosure,
@@ -24,13 +24,8 @@ impl<'a> Given<'a> {
     ) -> Result<(&[&'a Argument], bool)> {
         let count = closure.inputs.len();
         for given in [&self.keyed, &self.all] {
-            if count == given.len() {
-                return Ok((given, false));
-            }
-        }
-        for given in [&self.keyed, &self.all] {
-            if may_take_result && count == given.len() + 1 {
-                return Ok((given, true));
+            if count == given.len() || (may_take_result && count == given.len() + 1) {
+                return Ok((given, count > given.len()));
             }
         }
         let names: Vec<String> = self.keyed.iter().map(|argument| argument.name.to_string()).collect();

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Generics, spanned::Spanned};
+use syn::{Generics, Type, spanned::Spanned};
 
 use crate::{expand::quiet, parts::Parts};
 
@@ -106,10 +106,7 @@ impl Companion<'_> {
         let receiver = parts.receiver_input();
         let asyncness = self.is_async.then(|| quote!(async));
         let clause = &generics.where_clause;
-        let (quiet, cfgs) = (
-            quiet(),
-            function.is_associated.then(|| function.cfgs()).unwrap_or_default(),
-        );
+        let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -126,20 +123,20 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
     let receiver = parts.receiver_input();
     let inputs = parts.key.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
-        quote!(#name: &#ty)
+        match ty {
+            Type::ImplTrait(_) => quote!(#name: &(#ty)),
+            _ => quote!(#name: &#ty),
+        }
     });
     let generics = parts.generics_of_key(&TokenStream::new());
     let clause = &generics.where_clause;
     let expression = &parts.key.expression;
-    let (quiet, cfgs) = (
-        quiet(),
-        function.is_associated.then(|| function.cfgs()).unwrap_or_default(),
-    );
+    let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #quiet
-        #[allow(unused_variables)]
+        #[allow(unused_parens, unused_variables)]
         fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause { #expression }
     }
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Error, Expr, Ident, ItemFn, Meta, Pat, Result, parse_quote, spanned::Spanned};
+use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Meta, Pat, Result, parse_quote, spanned::Spanned};
 
 use crate::{
     closure::{inlined, value_of},
@@ -90,8 +90,26 @@ impl Parts<'_> {
         body.attrs = self.function.lints().into_iter().cloned().collect();
         body.vis = syn::Visibility::Inherited;
         body.sig.ident = self.function.beside("__load");
+        let used = self.used_by_options();
+        for input in &mut body.sig.inputs {
+            // The body need not use what the options do.
+            if let FnArg::Typed(input) = input
+                && matches!(&*input.pat, Pat::Ident(pat) if used.contains(&pat.ident))
+            {
+                input.attrs.push(parse_quote!(#[allow(unused_variables)]));
+            }
+        }
         let allow = self.function.is_associated.then(|| quote!(#[allow(dead_code)]));
         quote!(#allow #body)
+    }
+
+    /// The names of the arguments that the key, the cache and the other options use.
+    fn used_by_options(&self) -> Vec<Ident> {
+        let of_key = self.key.arguments.iter().map(|argument| argument.name.clone());
+        let evaluated = [&self.options.ttl, &self.options.bypass];
+        of_key
+            .chain(evaluated.into_iter().flat_map(|value| names(value.to_token_stream())))
+            .collect()
     }
 
     /// The call: with or without a look at what is cached.
@@ -150,7 +168,7 @@ impl Parts<'_> {
         let (generics, clause) = (&function.item.sig.generics, &function.item.sig.generics.where_clause);
         let (reference, inputs) = (self.receiver_input(), Self::inputs(&function.arguments));
         let quiet = quiet();
-        let cfgs = function.is_associated.then(|| function.cfgs()).unwrap_or_default();
+        let cfgs = function.cfgs_in_impl();
         Ok(quote! {
             #(#cfgs)*
             #[doc(hidden)]
@@ -208,9 +226,10 @@ impl Parts<'_> {
         let result = Ident::new("result", Span::mixed_site());
         values.push(result.to_token_stream());
         let rule = inlined(closure, &values, larder);
-        let negative = match &self.options.negative_ttl {
-            Some(_) => quote!(::core::option::Option::Some((&&#kind).is_none())),
-            None => quote!(::core::option::Option::None),
+        let negative = if self.options.negative_ttl.is_some() {
+            quote!(::core::option::Option::Some((&&#kind).is_none()))
+        } else {
+            quote!(::core::option::Option::None)
         };
         Ok(quote!({
             #(let #kept = ::core::clone::Clone::clone(&#kept);)*

@@ -138,7 +138,7 @@ impl Function {
         })
     }
 
-    /// The attributes that also belong on what is generated, and those of the body: lint levels.
+    /// The attributes that every part needs.
     pub(crate) fn cfgs(&self) -> Vec<&Attribute> {
         self.item
             .attrs
@@ -147,6 +147,12 @@ impl Function {
             .collect()
     }
 
+    /// Those `cfg`s where each part stands by itself in the user's `impl` block.
+    pub(crate) fn cfgs_in_impl(&self) -> Vec<&Attribute> {
+        if self.is_associated { self.cfgs() } else { Vec::new() }
+    }
+
+    /// Those that say something of the body.
     pub(crate) fn lints(&self) -> Vec<&Attribute> {
         let is_lint = |attribute: &&Attribute| {
             ["cfg", "allow", "expect", "warn", "deny", "forbid"]

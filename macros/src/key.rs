@@ -32,7 +32,6 @@ impl<'a> Key<'a> {
             .collect();
         let keyed = all.iter().copied().filter(|argument| !is_of_cache(argument)).collect();
         let given = Given { all, keyed };
-        let larder = options.larder();
 
         let Some(key) = &options.key else {
             return Err(Error::new(
@@ -40,54 +39,7 @@ impl<'a> Key<'a> {
                 format!("`key` is missing; write key = \"{}\"", suggestion(function, &given)),
             ));
         };
-        let (expression, used) = match key {
-            Expr::Closure(closure) => {
-                let (taken, _) = given.of(closure, "key", false)?;
-                for pattern in &closure.inputs {
-                    if matches!(pattern, Pat::Wild(_)) {
-                        let message = "key: an argument that is not part of the key is listed in `skip(..)`";
-                        return Err(Error::new(pattern.span(), message));
-                    }
-                }
-                let values: Vec<_> = taken.iter().map(|argument| value_of_reference(argument)).collect();
-                let made = inlined(closure, &values, &larder);
-                let has_self = names(key.to_token_stream()).any(|name| name == "self");
-                (
-                    quote!(#larder::__private::Key::of(#made)),
-                    Used {
-                        arguments: taken.to_vec(),
-                        has_self,
-                    },
-                )
-            }
-            Expr::Path(ExprPath { path, .. }) => {
-                let values = given.keyed.iter().map(|argument| value_of_reference(argument));
-                let arguments = given.keyed.clone();
-                (
-                    quote!(#larder::__private::Key::of(#path(#(#values),*))),
-                    Used {
-                        arguments,
-                        has_self: false,
-                    },
-                )
-            }
-            other => match text(other) {
-                Some(literal) => {
-                    let template = Template::parse(literal)?;
-                    let used = used_by(&template, function, &options.skip)?;
-                    let variable = |name: &Ident| match function.argument(name) {
-                        Some(argument) => argument.name.clone(),
-                        None => Ident::new("self", template.literal().span()),
-                    };
-                    (template.expression(&larder, variable), used)
-                }
-                None => {
-                    let message = "`key` is a template such as \"user:{id}\", a closure of the arguments, or the name of a \
-                                   function of them";
-                    return Err(Error::new(other.span(), message));
-                }
-            },
-        };
+        let (expression, used) = made(key, function, options, &given)?;
         let forgotten = given.keyed.iter().find(|argument| !used.has(argument));
         if let Some(forgotten) = forgotten {
             let name = &forgotten.name;
@@ -119,6 +71,54 @@ impl<'a> Key<'a> {
             given,
             arguments,
         })
+    }
+}
+
+/// An expression that makes the key, and what it uses.
+fn made<'a>(
+    key: &Expr,
+    function: &'a Function,
+    options: &Options,
+    given: &Given<'a>,
+) -> Result<(TokenStream, Used<'a>)> {
+    let larder = options.larder();
+    if let Some(literal) = text(key) {
+        let template = Template::parse(literal)?;
+        let used = used_by(&template, function, &options.skip)?;
+        let variable = |name: &Ident| match function.argument(name) {
+            Some(argument) => argument.name.clone(),
+            None => Ident::new("self", template.literal().span()),
+        };
+        return Ok((template.expression(&larder, variable), used));
+    }
+    match key {
+        Expr::Closure(closure) => {
+            let (taken, _) = given.of(closure, "key", false)?;
+            if let Some(unused) = closure.inputs.iter().find(|pattern| matches!(pattern, Pat::Wild(_))) {
+                let message = "key: an argument that is not part of the key is listed in `skip(..)`";
+                return Err(Error::new(unused.span(), message));
+            }
+            let values: Vec<_> = taken.iter().map(|argument| value_of_reference(argument)).collect();
+            let made = inlined(closure, &values, &larder);
+            let used = Used {
+                arguments: taken.to_vec(),
+                has_self: names(key.to_token_stream()).any(|name| name == "self"),
+            };
+            Ok((quote!(#larder::__private::Key::of(#made)), used))
+        }
+        Expr::Path(ExprPath { path, .. }) => {
+            let values = given.keyed.iter().map(|argument| value_of_reference(argument));
+            let made = quote!(#path(#(#values),*));
+            let used = Used {
+                arguments: given.keyed.clone(),
+                has_self: false,
+            };
+            Ok((quote!(#larder::__private::Key::of(#made)), used))
+        }
+        other => Err(Error::new(
+            other.span(),
+            "`key` is a template such as \"user:{id}\", a closure of the arguments, or the name of a function of them",
+        )),
     }
 }
 
@@ -178,9 +178,8 @@ fn check_skipped(function: &Function, skip: &[Ident]) -> Result<()> {
 
 /// A key with everything in it.
 fn suggestion(function: &Function, given: &Given<'_>) -> String {
-    let mut key = function.name().to_string();
-    for argument in &given.keyed {
-        key.push_str(&format!(":{{{}}}", argument.name));
-    }
-    key
+    let placeholders = given.keyed.iter().map(|argument| format!(":{{{}}}", argument.name));
+    std::iter::once(function.name().to_string())
+        .chain(placeholders)
+        .collect()
 }

@@ -98,10 +98,8 @@ impl Options {
 
     /// The way to larder.
     pub(crate) fn larder(&self) -> TokenStream {
-        match &self.larder {
-            Some(path) => path.to_token_stream(),
-            None => quote!(::larder),
-        }
+        let path = self.larder.as_ref().map(ToTokens::to_token_stream);
+        path.unwrap_or_else(|| quote!(::larder))
     }
 
     /// The options that decide what a stored value is to a reader.

@@ -1,7 +1,7 @@
 //! Key templates.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Ident, Index, LitStr, Result, ext::IdentExt, parse::Parser};
 
 /// One piece of a template.
@@ -113,12 +113,11 @@ impl Template {
                             quote_spanned!(span=> &::core::format_args!(#spec, #name #(.#fields)*))
                         }
                     };
-                    let end = match self.pieces.get(at + 1) {
-                        Some(Piece::Text(text)) => {
-                            let end = text.chars().next();
-                            quote!(::core::option::Option::Some(#end))
-                        }
-                        _ => quote!(::core::option::Option::None),
+                    let end = if let Some(Piece::Text(text)) = self.pieces.get(at + 1) {
+                        let end = text.chars().next();
+                        quote!(::core::option::Option::Some(#end))
+                    } else {
+                        quote!(::core::option::Option::None)
                     };
                     tokens.extend(quote_spanned!(span=> .part(#value, #end)));
                 }
@@ -155,19 +154,14 @@ impl Placeholder {
             ))
         };
         let name = Ident::parse_any.parse_str(first).map_err(|_| not_a_name())?;
-        let fields = parts.map(|part| match part.parse::<u32>() {
-            Ok(index) => {
-                let index = Index {
-                    index,
-                    span: literal.span(),
-                };
-                Ok(quote!(#index))
+        let fields = parts.map(|part| {
+            if let Ok(index) = part.parse::<u32>() {
+                let span = literal.span();
+                return Ok(Index { index, span }.to_token_stream());
             }
-            Err(_) => {
-                let mut field = Ident::parse_any.parse_str(part).map_err(|_| not_a_name())?;
-                field.set_span(literal.span());
-                Ok(quote!(#field))
-            }
+            let mut field = Ident::parse_any.parse_str(part).map_err(|_| not_a_name())?;
+            field.set_span(literal.span());
+            Ok(field.to_token_stream())
         });
         Ok(Self {
             fields: fields.collect::<Result<_>>()?,

@@ -2,6 +2,7 @@ use std::{
     any::Any,
     future::Future,
     panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
 };
 
 use futures::FutureExt;
@@ -83,7 +84,10 @@ where
             Some(value) => return kind.close(Ok(value)),
             None => LoadError::Cache(Error::codec("remember: the value is gone")),
         },
-        Err(LoadError::Loader(error)) => return kind.close(Err((plan.shared)(error))),
+        Err(LoadError::Loader(error)) => {
+            // Nobody else has it, unless calls were waiting.
+            return kind.close(Err(Arc::try_unwrap(error).unwrap_or_else(plan.shared)));
+        }
         Err(failure) => failure,
     };
     if let Some(payload) = panic {

@@ -89,6 +89,7 @@ impl<R, T, E> Kind<R, T, E> {
     }
 
     /// The type of the values.
+    #[must_use]
     pub const fn value(&self) -> Pick<T> {
         Pick::new()
     }

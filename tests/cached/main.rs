@@ -1,3 +1,13 @@
-//! `#[cached]` from outside, on the in-process backends.
+//! `#[cached]` from outside, on the backends that need no server.
 
-mod basics;
+mod companions;
+mod concurrency;
+mod functions;
+mod keys;
+mod methods;
+mod outages;
+mod outcomes;
+mod redis_kit;
+mod support;
+mod sync;
+mod ttls;
