@@ -37,6 +37,8 @@
 //!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
 //! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
 //!   invalidated; [`LoadOptions`] says how.
+//! - [`cached`](macro@cached) makes a function remember what it returned; [`BlockingCache`] is the cache for code that is
+//!   not async.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -46,6 +48,7 @@
 //!
 //! | Feature | Default | Enables | Cost |
 //! |---|---|---|---|
+//! | `macros` | yes | the attribute [`cached`](macro@cached) | `syn`, when building |
 //! | `postcard` | yes | the [`Postcard`] serializer | `postcard` |
 //! | `json` | no | the [`Json`] serializer | `serde_json` |
 //! | `messagepack` | no | the [`MessagePack`] serializer | `rmp-serde` |
@@ -83,6 +86,7 @@ pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "macros")]
+#[doc = include_str!("../docs/cached.md")]
 pub use larder_macros::cached;
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
@@ -92,4 +96,5 @@ pub use ttl::Ttl;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
+#[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;

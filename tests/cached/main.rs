@@ -5,6 +5,7 @@ mod concurrency;
 mod functions;
 mod keys;
 mod methods;
+mod misuse;
 mod outages;
 mod outcomes;
 mod redis_kit;
