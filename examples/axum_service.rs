@@ -43,6 +43,7 @@ struct Database {
 impl Database {
     async fn user(&self, id: u64) -> Result<Option<User>, DbError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
         let name = format!("user {id}");
         Ok((id < 100).then_some(User { id, name }))
     }
@@ -200,12 +201,19 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
             assert_eq!(served.queries(), queries);
         }
-        assert_eq!(served.ask("DELETE", 1).0, 503, "what could not be invalidated is not said to be");
+        assert_eq!(
+            served.ask("DELETE", 1).0,
+            503,
+            "what could not be invalidated is not said to be"
+        );
 
         served.redis.restart();
         let back = Instant::now();
         while served.ask("DELETE", 1).0 != 204 {
-            assert!(back.elapsed() < Duration::from_secs(10), "the service does not find Redis again");
+            assert!(
+                back.elapsed() < Duration::from_secs(10),
+                "the service does not find Redis again"
+            );
         }
         let before = served.queries();
         assert_eq!(served.ask("GET", 1), ada, "Redis is back and empty");

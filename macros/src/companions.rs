@@ -123,10 +123,10 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
     let receiver = parts.receiver_input();
     let inputs = parts.key.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
-        match ty {
-            Type::ImplTrait(_) => quote!(#name: &(#ty)),
-            _ => quote!(#name: &#ty),
-        }
+        // A reference to more than one bound needs the parentheses.
+        let is_opaque = matches!(ty, Type::ImplTrait(_));
+        let ty = if is_opaque { quote!((#ty)) } else { quote!(#ty) };
+        quote!(#name: &#ty)
     });
     let generics = parts.generics_of_key(&TokenStream::new());
     let clause = &generics.where_clause;

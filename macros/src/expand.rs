@@ -63,6 +63,21 @@ pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStr
     })
 }
 
+/// What the compiler would say of the signature, it says of the body's, which is the same.
+fn quiet_signature() -> TokenStream {
+    quote!(#[allow(
+        clippy::fn_params_excessive_bools,
+        clippy::needless_pass_by_value,
+        clippy::ptr_arg,
+        clippy::ref_option,
+        clippy::too_many_arguments,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::type_complexity,
+        clippy::unnecessary_wraps,
+        clippy::used_underscore_binding
+    )])
+}
+
 /// Generated code is not the user's to improve.
 pub(crate) fn quiet() -> TokenStream {
     quote!(#[allow(dead_code, non_camel_case_types, unused_qualifications, clippy::all, clippy::pedantic)])
@@ -78,8 +93,10 @@ impl Parts<'_> {
         let (receiver, inputs) = (self.receiver_input(), Self::inputs(&self.function.arguments));
         signature.inputs = parse_quote!(#receiver #(#inputs),*);
         let call = self.called_anew(&quote!(false));
+        let quiet = quiet_signature();
         quote! {
             #(#attributes)*
+            #quiet
             #vis #signature { #call }
         }
     }

@@ -57,18 +57,18 @@ fn the_key_is_that_of_the_cache_without_its_prefix() {
 
 /// Shown in the docs of both.
 #[cfg(test)]
-#[cached(cache = cache, key = "{id}", ttl = "1h")]
+#[cached(cache = cache, key = "{id}:{tag}", ttl = "1h")]
 #[cfg(test)]
-#[allow(clippy::unused_async, reason = "attributes are kept")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it holds for the body alone")]
 #[must_use]
-pub async fn attributed(cache: &Memory, id: u8) -> u8 {
-    id
+pub(crate) async fn attributed(cache: &Memory, id: &u8, tag: String) -> usize {
+    usize::from(*id) + tag.len()
 }
 
 #[test]
 fn attributes_are_kept() {
-    assert_eq!(block_on(attributed(&memory(), 1)), 1);
-    assert_eq!(attributed::key(&memory(), 1), "1");
+    assert_eq!(block_on(attributed(&memory(), &1, "a".into())), 2);
+    assert_eq!(attributed::key(&memory(), &1, "a".into()), "1:a");
 }
 
 #[test]

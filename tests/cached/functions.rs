@@ -92,27 +92,27 @@ fn a_cache_is_any_expression_over_the_arguments() {
     });
 }
 
-#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow}", ttl = 60)]
+#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow.0}", ttl = 60)]
 async fn borrowed_and_generic<'a, T, const N: usize>(
     cache: &Memory,
     prefix: &'a str,
     name: Cow<'a, str>,
     mut count: T,
     shown: impl Display + Send,
-    cow: &Cow<'_, str>,
+    cow: &(Cow<'_, str>, u8),
 ) -> Result<String, Infallible>
 where
     T: Display + std::ops::AddAssign<u8> + Send,
 {
     count += 1;
-    Ok(format!("{prefix} {name} {count} {shown} {cow} {N}"))
+    Ok(format!("{prefix} {name} {count} {shown} {} {N}", cow.0))
 }
 
 #[test]
 fn arguments_may_be_borrowed_generic_mutable_and_impl_trait() {
     let cache = memory();
     block_on(async {
-        let cow = Cow::Borrowed("cow");
+        let cow = (Cow::Borrowed("cow"), 0);
         let answer = borrowed_and_generic::<u8, 3>(&cache, "a", "b".into(), 1, 'c', &cow).await;
         assert_eq!(answer.unwrap(), "a b 2 c cow 3");
         assert_eq!(
@@ -124,24 +124,15 @@ fn arguments_may_be_borrowed_generic_mutable_and_impl_trait() {
     });
 }
 
-#[cached(cache = cache, key = "{key}:{ttl}:{source}", ttl = "1h", skip(_kind, plan, refresh, result))]
-async fn names_of_its_own(
-    cache: &Memory,
-    key: &str,
-    ttl: u8,
-    source: u8,
-    _kind: u8,
-    plan: u8,
-    refresh: u8,
-    result: u8,
-) -> u8 {
+#[cached(cache = cache, key = "{key}:{ttl}:{source}", ttl = "1h", skip(plan, refresh, result))]
+async fn names_of_its_own(cache: &Memory, key: &str, ttl: u8, source: u8, plan: u8, refresh: u8, result: u8) -> u8 {
     ttl + source + plan + refresh + result
 }
 
 #[test]
 fn names_of_arguments_never_clash_with_those_of_the_expansion() {
     let cache = memory();
-    let sum = names_of_its_own(&cache, "k", 1, 2, 3, 4, 5, 6);
+    let sum = names_of_its_own(&cache, "k", 1, 2, 4, 5, 6);
     assert_eq!(block_on(sum), 18);
 }
 
@@ -182,8 +173,7 @@ async fn returns_early(cache: &Memory, id: i32) -> Result<i32, std::num::ParseIn
         return Ok(0);
     }
     let parsed: i32 = "12".parse()?;
-    let twice = || -> i32 { return parsed * 2 };
-    Ok(twice() + id)
+    Ok(parsed * 2 + id)
 }
 
 #[test]

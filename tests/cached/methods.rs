@@ -19,8 +19,8 @@ impl Users {
         Ok(format!("{} {id}", self.tenant))
     }
 
-    fn short(&self) -> i32 {
-        60
+    fn short(&self) -> usize {
+        self.tenant.len() * 15
     }
 
     #[cached(cache = &self.cache, key = "count", ttl = "1h")]

@@ -43,7 +43,11 @@ async fn returns_none(cache: &Memory, id: &str, runs: &Runs) -> Option<usize> {
 
 #[cached(cache = cache, key = "{id}", ttl = "1h", on_error = "return_none", skip(runs))]
 fn returns_ok_none(cache: &Memory, id: &str, runs: &Runs) -> Result<Option<usize>, Failure> {
-    Ok(Some(runs.run()))
+    if id == "fails" {
+        Err(Failure::Database)
+    } else {
+        Ok(Some(runs.run()))
+    }
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn return_none_answers_none_and_runs_nothing() {
 
 #[cached(cache = cache, key = "{id}", ttl = "1h", on_error = "raise", skip(runs))]
 async fn raises_into_anything(
-    cache: &Option<Memory>,
+    cache: Option<&Memory>,
     id: u8,
     runs: &Runs,
 ) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
@@ -141,10 +145,10 @@ async fn raises_into_anything(
 #[test]
 fn a_cache_that_is_not_set_is_raised_too() {
     let runs = Runs::default();
-    let error = block_on(raises_into_anything(&None, 1, &runs)).unwrap_err();
+    let error = block_on(raises_into_anything(None, 1, &runs)).unwrap_err();
     assert_eq!(error.to_string(), "remember: the cache is not set");
     assert_eq!(runs.count(), 0);
-    assert_eq!(block_on(raises_into_anything(&Some(memory()), 1, &runs)).unwrap(), 1);
+    assert_eq!(block_on(raises_into_anything(Some(&memory()), 1, &runs)).unwrap(), 1);
 }
 
 #[cached(cache = cache, key = "stale", ttl = "1m", stale_if_error = "10m", refresh_ahead = 0.8, skip(fails))]

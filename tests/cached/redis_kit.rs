@@ -1,4 +1,4 @@
-//! What redis_kit's decorator does, example by example. docs/from-redis-kit.md has the Python beside it.
+//! What the decorator of `redis_kit` does, example by example. docs/from-redis-kit.md has the Python beside it.
 
 use larder::{ErrorKind, Lookup, cached};
 

@@ -3,6 +3,6 @@
 #[test]
 fn every_misuse_is_refused_with_the_fix() {
     // Where the compiler is another than the one in `rust-version`, its own words differ:
-    // `TRYBUILD=overwrite cargo test --test cached misuse` writes them anew, to be read before they are kept.
+    // `TRYBUILD=overwrite cargo test -p larder-macros` writes them anew, to be read before they are kept.
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }
