@@ -1,6 +1,6 @@
 use larder::cached;
 
-static CACHE: &str = "redis://localhost";
+static CACHE: String = String::new();
 
 #[cached(cache = CACHE, key = "user:{user_id}", ttl = "1h")]
 async fn get_user(user_id: u64) -> u64 {
