@@ -11,7 +11,7 @@ use syn::{
     spanned::Spanned,
 };
 
-const NAMES: &str = "cache, key, ttl, skip(..), on_error, bypass, negative_ttl, lease, refresh_ahead, stale_if_error, \
+const NAMES: &str = "cache, key, ttl, skip(..), on_error, bypass, negative_ttl, refresh_ahead, stale_if_error, \
                      schema_version, jitter, associated, crate";
 
 #[derive(Default)]

@@ -10,4 +10,4 @@ mod remember;
 pub use bind::BlockingBound;
 pub use cache::BlockingCache;
 #[cfg(feature = "macros")]
-pub use park::block_on;
+pub(crate) use park::block_on;

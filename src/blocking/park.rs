@@ -46,7 +46,7 @@ impl Wake for Parker {
 ///
 /// Unlike the executor of the futures crate this may be called inside itself: the loader of a blocking call is polled
 /// by the call, and may make another.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     // A thread that is ending has no locals any more, and still gets its answer.
     let idle = IDLE.try_with(Cell::take).ok().flatten();
     let parker = idle.unwrap_or_else(|| {

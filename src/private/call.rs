@@ -136,6 +136,11 @@ impl<T, E> Rules<T, E> {
     }
 }
 
+/// Waits on the calling thread, for functions that are not async.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    crate::blocking::block_on(future)
+}
+
 /// Removes what is cached under `key`, and voids its load.
 pub async fn invalidate<Z>(source: &Z, key: &str) -> Result<bool>
 where

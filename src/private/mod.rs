@@ -8,7 +8,7 @@ mod outcome;
 mod source;
 mod ttl;
 
-pub use call::{Plan, call, forced, invalidate, named, now, peek};
+pub use call::{Plan, block_on, call, forced, invalidate, named, now, peek};
 pub use key::Key;
 pub use outcome::{
     AnyKind, ClonedErrors, ConvertedErrors, ConvertedOthers, Kind, NoneOfOption, NoneOfOthers, Other, Pick, ResultKind,
@@ -16,5 +16,3 @@ pub use outcome::{
 };
 pub use source::{CacheSource, hold};
 pub use ttl::{Fixed, OfValue, TtlRule, fixed, of_value, seconds, span};
-
-pub use crate::blocking::block_on;
