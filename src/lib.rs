@@ -41,6 +41,8 @@
 //!   told how they end.
 //! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
 //!   [`FallbackPolicy`] says what a call answers when nobody does.
+//! - [`cached`](macro@cached) makes a function remember what it returned; [`BlockingCache`] is the cache for code that is
+//!   not async.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -50,6 +52,7 @@
 //!
 //! | Feature | Default | Enables | Cost |
 //! |---|---|---|---|
+//! | `macros` | yes | the attribute [`cached`](macro@cached) | `syn`, when building |
 //! | `postcard` | yes | the [`Postcard`] serializer | `postcard` |
 //! | `json` | no | the [`Json`] serializer | `serde_json` |
 //! | `messagepack` | no | the [`MessagePack`] serializer | `rmp-serde` |
@@ -60,8 +63,13 @@
 //!
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 mod backend;
 mod background;
+mod blocking;
 mod cache;
 mod clock;
 mod compressor;
@@ -81,6 +89,7 @@ mod ttl;
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
 };
+pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{
     Bound, Cache, CacheBuilder, CacheStats, FallbackCallback, FallbackPolicy, Fallen, Lookup, OnUndecodable,
 };
@@ -88,6 +97,9 @@ pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
 pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/cached.md")]
+pub use larder_macros::cached;
 pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use runtime::{Job, Runtime, ThreadRuntime};
@@ -99,4 +111,5 @@ pub use ttl::Ttl;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
 #[doc = include_str!("../docs/outages.md")]
+#[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;

@@ -95,7 +95,7 @@ where
         self.read(key, self.settings().sealing.schema, "lookup").await
     }
 
-    pub(super) async fn read<T: DeserializeOwned>(
+    pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         key: &str,
         schema: u32,

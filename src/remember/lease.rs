@@ -177,7 +177,7 @@ where
             // It may stand as it was, or as it was to be, or with another life; or it is somebody else's now.
             match self.backend().get(self.physical).await {
                 Ok(Some(entry)) if entry.bytes().starts_with(&held[..HELD_LEN]) => {
-                    leader.hold(Some(entry.into_bytes()))
+                    leader.hold(Some(entry.into_bytes()));
                 }
                 Ok(_) => leader.hold(None),
                 Err(_) => {}

@@ -57,6 +57,12 @@ impl<T> Loaded<T> {
         self
     }
 
+    #[cfg(feature = "macros")]
+    pub(crate) fn ttl_or_error(mut self, ttl: Result<Ttl, Error>) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
     /// Returns the answer to the callers and stores nothing.
     pub const fn do_not_store(mut self) -> Self {
         self.is_stored = false;

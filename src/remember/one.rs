@@ -150,7 +150,8 @@ where
             .await
     }
 
-    async fn remember_by<T, E, F>(
+    /// Answers a value where `wants_value`: a stored `None` is a miss then, unless `T` is an `Option`.
+    pub(crate) async fn remember_by<T, E, F>(
         &self,
         key: &str,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,

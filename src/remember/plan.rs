@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     pub(super) negative_ttl: Option<Ttl>,
     pub(super) ttl_jitter: Option<f64>,
     pub(super) on_error: OnError,
-    pub(super) schema: u32,
+    pub(crate) schema: u32,
     pub(super) force_refresh: bool,
     pub(super) is_fenced: bool,
     pub(super) fill_window: Duration,

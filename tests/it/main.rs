@@ -2,6 +2,7 @@
 
 mod backends;
 mod batches;
+mod blocking;
 mod codec_laws;
 mod damage;
 mod golden;

@@ -27,10 +27,10 @@ use crate::{
 ///
 /// # Runtimes
 ///
-/// fred lives on tokio; callers may be on any executor. Made on a multi-thread tokio runtime, a manager uses that
-/// one, which must outlive the manager's use. Made anywhere else, it runs a background thread of its own: on a
-/// current-thread runtime too, and on one without its time and io drivers. That those are missing tokio tells only by
-/// a panic, which is caught; the process's panic hook sees it.
+/// fred lives on tokio; callers may be on any executor or on none. A manager runs its client on a background thread of
+/// its own, so that the client goes on, and deadlines are kept, whatever the callers' threads do: a
+/// [`BlockingCache`](larder::BlockingCache) works even on the only thread of a runtime.
+/// [`RedisConfig::with_shared_runtime`] trades that for speed.
 ///
 /// # Examples
 ///
@@ -111,10 +111,7 @@ impl ConnectionManager {
     /// As [`connect`](Self::connect), and invalid input for a setting of zero.
     pub async fn from_config(config: RedisConfig) -> Result<Self> {
         let (manager, contact) = Self::contact(config).await?;
-        match contact {
-            Contact::Refused(error) => Err(error.with_operation("connect")),
-            Contact::Made | Contact::Away(_) => Ok(manager),
-        }
+        manager.made_or_away(contact)
     }
 
     /// [`connect_strict`](Self::connect_strict) with every setting.
@@ -124,10 +121,62 @@ impl ConnectionManager {
     /// As [`connect_strict`](Self::connect_strict), and invalid input for a setting of zero.
     pub async fn from_config_strict(config: RedisConfig) -> Result<Self> {
         let (manager, contact) = Self::contact(config).await?;
-        match contact {
-            Contact::Made => Ok(manager),
-            Contact::Refused(error) | Contact::Away(error) => Err(error.with_operation("connect")),
-        }
+        manager.made(contact)
+    }
+
+    /// [`connect`](Self::connect) for code that is not async; the calling thread waits.
+    ///
+    /// Works on any thread, that of an async runtime too.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use larder::Cache;
+    /// use larder_fred::ConnectionManager;
+    ///
+    /// # fn main() -> larder::Result<()> {
+    /// let redis = ConnectionManager::connect_blocking("redis://localhost:6379/0")?;
+    /// let cache = Cache::builder(redis.backend()).prefix("myapp").build()?.blocking();
+    /// assert!(!cache.exists("user:1")?);
+    /// redis.close_blocking();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect_blocking(url: &str) -> Result<Self> {
+        Self::from_config_blocking(RedisConfig::from_url(url)?)
+    }
+
+    /// [`connect_strict`](Self::connect_strict) for code that is not async; the calling thread waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_strict`](Self::connect_strict).
+    pub fn connect_strict_blocking(url: &str) -> Result<Self> {
+        Self::from_config_strict_blocking(RedisConfig::from_url(url)?)
+    }
+
+    /// [`from_config`](Self::from_config) for code that is not async; the calling thread waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_config`](Self::from_config).
+    pub fn from_config_blocking(config: RedisConfig) -> Result<Self> {
+        let (manager, contact) = Self::contact_blocking(config)?;
+        manager.made_or_away(contact)
+    }
+
+    /// [`from_config_strict`](Self::from_config_strict) for code that is not async; the calling thread waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_config_strict`](Self::from_config_strict).
+    pub fn from_config_strict_blocking(config: RedisConfig) -> Result<Self> {
+        let (manager, contact) = Self::contact_blocking(config)?;
+        manager.made(contact)
     }
 
     /// [`lazy`](Self::lazy) with every setting.
@@ -147,7 +196,8 @@ impl ConnectionManager {
 
     /// Uses a client that its owner has configured and connects.
     ///
-    /// Commands get the default deadline and bound; everything else is the client's. Neither [`close`](Self::close)
+    /// Commands get the default deadline and bound; everything else is the client's, the runtime that it was connected
+    /// on too: a blocking call on the only thread of that one ends by its deadline. Neither [`close`](Self::close)
     /// nor dropping the manager ends the client. Give it a reconnection policy without a last attempt, and leave
     /// its `max_command_buffer_len` at 0: fred 10.1 miscounts a bounded queue once it has been full, and sends
     /// nothing more.
@@ -156,14 +206,39 @@ impl ConnectionManager {
     ///
     /// A connection error where the background runtime for deadlines can not start.
     pub fn from_client(client: Client) -> Result<Self> {
-        let link = Link::of_client(client, Driver::ambient_or_own()?);
+        let link = Link::of_client(client, Driver::own()?);
         Ok(Self { link })
     }
 
     async fn contact(config: RedisConfig) -> Result<(Self, Contact)> {
-        let link = Link::new(&config, Driver::ambient_or_own()?)?;
+        let link = Link::new(&config, Driver::shared_or_own(config.shares_runtime)?)?;
         let contact = link.driver.enter(link.first_contact()).await;
         Ok((Self { link }, contact))
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a configuration is used up, as by the other constructors"
+    )]
+    fn contact_blocking(config: RedisConfig) -> Result<(Self, Contact)> {
+        let link = Link::new(&config, Driver::own()?)?;
+        let connecting = Arc::clone(&link);
+        let contact = link.driver.wait(async move { connecting.first_contact().await })?;
+        Ok((Self { link }, contact))
+    }
+
+    fn made_or_away(self, contact: Contact) -> Result<Self> {
+        match contact {
+            Contact::Refused(error) => Err(error.with_operation("connect")),
+            Contact::Made | Contact::Away(_) => Ok(self),
+        }
+    }
+
+    fn made(self, contact: Contact) -> Result<Self> {
+        match contact {
+            Contact::Made => Ok(self),
+            Contact::Refused(error) | Contact::Away(error) => Err(error.with_operation("connect")),
+        }
     }
 
     /// A backend on this connection, for [`Cache::builder`](https://docs.rs/larder).
@@ -189,6 +264,16 @@ impl ConnectionManager {
             .map_err(|error| error.with_operation("ping"))
     }
 
+    /// [`ping`](Self::ping) for code that is not async; the calling thread waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn ping_blocking(&self) -> Result<()> {
+        let manager = self.clone();
+        self.link.driver.wait(async move { manager.ping().await })?
+    }
+
     /// Ends the connection for all clones and backends, within the deadline; calls fail from then on.
     ///
     /// When it has returned, the task that drove the connection is gone, and the connection with it, for every caller
@@ -200,6 +285,13 @@ impl ConnectionManager {
     /// A dropped future leaves the connection to end by itself, soon.
     pub async fn close(&self) {
         self.link.close().await;
+    }
+
+    /// [`close`](Self::close) for code that is not async; the calling thread waits.
+    pub fn close_blocking(&self) {
+        let link = Arc::clone(&self.link);
+        // It fails only where its runtime is gone, and the connection with it.
+        let _ = self.link.driver.wait(async move { link.close().await });
     }
 }
 

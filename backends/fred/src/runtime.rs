@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     panic::catch_unwind,
     pin::pin,
+    sync::mpsc::sync_channel,
     time::Duration,
 };
 
@@ -22,13 +23,15 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Takes the multi-thread runtime the caller is on, or starts a background one.
+    /// Takes the multi-thread runtime the caller is on, where it may and there is one, or starts a background one.
     ///
     /// A current-thread runtime is not taken: it makes progress only while its one thread polls it, so a caller on
     /// another thread would wait without its deadline. Nor is one without timers or sockets.
-    pub(crate) fn ambient_or_own() -> Result<Self> {
+    pub(crate) fn shared_or_own(may_share: bool) -> Result<Self> {
         match Handle::try_current() {
-            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread && has_drivers(&handle) => {
+            Ok(handle)
+                if may_share && handle.runtime_flavor() == RuntimeFlavor::MultiThread && has_drivers(&handle) =>
+            {
                 Ok(Self { handle, owned: None })
             }
             _ => Self::own(),
@@ -57,6 +60,17 @@ impl Driver {
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Runs `future` on the runtime and waits for it on the calling thread, which may be any but the runtime's own.
+    pub(crate) fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let (sender, receiver) = sync_channel(1);
+        self.handle.spawn(async move {
+            let _ = sender.send(future.await);
+        });
+        receiver
+            .recv()
+            .map_err(|_| Error::new(ErrorKind::Connection, "the background runtime has ended"))
     }
 
     /// Polls `future` inside the runtime, whichever executor polls the result.

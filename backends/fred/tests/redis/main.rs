@@ -2,6 +2,7 @@
 
 mod acl;
 mod batch;
+mod blocking;
 mod bounds;
 mod cache;
 mod cluster;

@@ -19,6 +19,8 @@ pub(crate) fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
         .with_resp3(resp3)
         .with_deadline(Duration::from_secs(5))
         .with_connect_timeout(Duration::from_secs(5))
+        // Where a test is on a runtime that can be shared, that is the harder case.
+        .with_shared_runtime(true)
 }
 
 pub(crate) async fn backend(server: &RedisServer, resp3: bool) -> FredBackend {

@@ -1,0 +1,126 @@
+use std::fmt;
+
+use super::park::block_on;
+use crate::{
+    cache::{Cache, CacheStats, FallbackPolicy},
+    compressor::Snappy,
+    serializer::Postcard,
+};
+
+/// A [`Cache`] for code that is not async, from [`Cache::blocking`].
+///
+/// It is the same cache: keys, settings, counts and loads under way are shared with every async clone, so that a
+/// blocking [`remember`](Self::remember) waits for the load of an async one, and the other way round.
+///
+/// # Behavior
+///
+/// - A call runs on the calling thread, which sleeps while it waits. Nothing is spawned, and no runtime is needed.
+/// - Calls work on plain threads, in a runtime's blocking pool, inside the loader of another blocking call, and on the
+///   thread of an async runtime itself: no backend of larder's needs that thread to go on. Such a call holds up the
+///   other tasks of its thread, so async code should keep to [`Cache`].
+/// - One thing can then be waited for in vain: a load that an async call has begun on the very thread that now sleeps.
+///   The call gives up after [`LoadOptions::wait`](crate::LoadOptions::wait) (30 s) and loads itself.
+///
+/// # Errors
+///
+/// Each call fails as the call of [`Cache`] of the same name does.
+///
+/// # Examples
+///
+/// ```
+/// use larder::Cache;
+/// use larder_memory::MemoryBackend;
+///
+/// let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").build()?.blocking();
+///
+/// cache.set("user:1", "Alice", "2h30m")?;
+/// assert_eq!(cache.get::<String>("user:1")?.as_deref(), Some("Alice"));
+///
+/// let bob: String = cache.remember("user:2", "1h", || Ok::<_, std::io::Error>("Bob".to_owned())).unwrap();
+/// assert_eq!(bob, "Bob");
+///
+/// let mut keys = cache.keys("user:*").collect::<larder::Result<Vec<_>>>()?;
+/// keys.sort();
+/// assert_eq!(keys, ["user:1", "user:2"]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+pub struct BlockingCache<B, S = Postcard, C = Snappy> {
+    pub(super) cache: Cache<B, S, C>,
+}
+
+impl<B, S, C> Cache<B, S, C> {
+    /// This cache for code that is not async.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    ///
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// cache.blocking().set("greeting", "hello", 60)?;
+    /// let read = futures::executor::block_on(cache.get::<String>("greeting"))?;
+    /// assert_eq!(read.as_deref(), Some("hello"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[must_use]
+    pub fn blocking(&self) -> BlockingCache<B, S, C> {
+        BlockingCache { cache: self.clone() }
+    }
+}
+
+impl<B, S, C> BlockingCache<B, S, C> {
+    /// This cache for async code.
+    #[must_use]
+    pub fn as_async(&self) -> &Cache<B, S, C> {
+        &self.cache
+    }
+
+    /// See [`Cache::scope`].
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Self {
+        self.cache.scope(name).blocking()
+    }
+
+    /// See [`Cache::prefix`].
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.cache.prefix()
+    }
+
+    /// See [`Cache::backend`].
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        self.cache.backend()
+    }
+
+    /// See [`Cache::stats`].
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        self.cache.stats()
+    }
+
+    /// See [`Cache::with_fallback`].
+    #[must_use]
+    pub fn with_fallback(&self, policy: FallbackPolicy) -> Self {
+        self.cache.with_fallback(policy).blocking()
+    }
+
+    /// See [`Cache::close`]. Background loads belong to [`as_async`](Self::as_async): a thread can not leave its own
+    /// load behind.
+    pub fn close(&self) {
+        block_on(self.cache.close());
+    }
+}
+
+impl<B, S, C> Clone for BlockingCache<B, S, C> {
+    fn clone(&self) -> Self {
+        self.cache.blocking()
+    }
+}
+
+impl<B: fmt::Debug, S, C> fmt::Debug for BlockingCache<B, S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingCache")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
