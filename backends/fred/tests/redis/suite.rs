@@ -14,7 +14,9 @@ impl Client for Fred {
     }
 
     async fn connect_strict(settings: Settings) -> Result<Self> {
-        ConnectionManager::from_config_strict(config(&settings)?).await.map(Self)
+        ConnectionManager::from_config_strict(config(&settings)?)
+            .await
+            .map(Self)
     }
 
     fn backend(&self) -> FredBackend {
