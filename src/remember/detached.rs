@@ -150,19 +150,6 @@ where
         let goes_on = || !leads.load(Ordering::Relaxed) || self.settings().background.has_room();
         call.in_time(load, kept, Some(&goes_on)).await
     }
-
-    /// Begins no background load any more, and waits for the end of those that run.
-    ///
-    /// For the end of a service. The cache, its clones and its scopes go on working; what would be refreshed in the
-    /// background is then refreshed by nobody. A loader that runs in the background must not wait for this: it would wait
-    /// for itself.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future leaves the loads running, and the cache closed.
-    pub async fn close(&self) {
-        self.settings().background.close().await;
-    }
 }
 
 type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
@@ -270,6 +257,19 @@ where
 }
 
 impl<B, S, C> Cache<B, S, C> {
+    /// Begins no background load any more, and waits for the end of those that run.
+    ///
+    /// For the end of a service. The cache, its clones and its scopes go on working; what would be refreshed in the
+    /// background is then refreshed by nobody. A loader that runs in the background must not wait for this: it would wait
+    /// for itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the loads running, and the cache closed.
+    pub async fn close(&self) {
+        self.settings().background.close().await;
+    }
+
     fn tell_of_background(&self, key: &str, outcome: BackgroundOutcome<'_>) {
         self.settings().hooks.emit(&Event::BackgroundLoad { key, outcome });
     }

@@ -7,12 +7,14 @@ use std::{
 use redis::{Client, Connection, FromRedisValue, RedisResult, ToRedisArgs};
 use tempfile::TempDir;
 
-use crate::process::{Process, free_port};
+use crate::{
+    process::{Process, free_port},
+    program::{INSTALL, PROGRAM, answering_pid, major_version, program},
+    session::Session,
+};
 
-const PROGRAM: &str = "redis-server";
-const INSTALL: &str = "apt-get install redis-server";
-const START_LIMIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(5);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 const ATTEMPTS: usize = 5;
 
 /// Shortens the life of every key; a key whose life ends by that is removed.
@@ -83,6 +85,18 @@ impl RedisServer {
             }
         }
         panic!("{PROGRAM} did not start in {ATTEMPTS} attempts; the end of its log:\n{last}");
+    }
+
+    /// [`start`](Self::start) of one that takes DEBUG commands, such as DEBUG SLEEP.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_debuggable() -> Self {
+        // Before Redis 7 every server takes them, and none knows the setting.
+        let old = major_version().is_some_and(|major| major < 7);
+        Self::start_with(if old { &[] } else { &["--enable-debug-command", "yes"] })
     }
 
     /// A port on which no server listens, to start one on later by [`start_on`](Self::start_on).
@@ -160,6 +174,19 @@ impl RedisServer {
         command.query(&mut self.connection()?)
     }
 
+    /// A connection that stays, for what has to be said after the password was changed.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not answer.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let connection = self
+            .connection()
+            .unwrap_or_else(|error| panic!("port {}: {error}", self.port));
+        Session::new(connection)
+    }
+
     /// Kills the process, as a crash does: what it held is gone.
     pub fn stop(&mut self) {
         self.process = None;
@@ -178,6 +205,37 @@ impl RedisServer {
                 self.port
             );
         }
+    }
+
+    /// Stops the process where it stands (SIGSTOP): connections stay open and nothing is answered.
+    ///
+    /// # Panics
+    ///
+    /// Where the server is stopped.
+    pub fn freeze(&self) {
+        self.process.as_ref().expect("the server runs").freeze();
+    }
+
+    /// Lets a [frozen](Self::freeze) server go on (SIGCONT).
+    ///
+    /// # Panics
+    ///
+    /// Where the server is stopped.
+    pub fn thaw(&self) {
+        self.process.as_ref().expect("the server runs").thaw();
+    }
+
+    /// Tells whether the process runs, frozen or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Tells whether the server takes itself for a primary; one that does not answer is none.
+    #[must_use]
+    pub fn is_primary(&self) -> bool {
+        let info = self.try_command::<String>(&["INFO", "replication"]);
+        info.is_ok_and(|info| info.contains("role:master"))
     }
 
     /// Lets `span` pass for every key, so that no test has to sleep: each life is shortened by it, and a key whose
@@ -234,8 +292,7 @@ impl RedisServer {
             .map(|&arg| arg.to_owned())
             .chain(self.args.iter().cloned())
             .collect();
-        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| PROGRAM.to_owned());
-        let mut process = Process::start(&program, &args, dir.path(), &log, INSTALL);
+        let mut process = Process::start(&program(), &args, dir.path(), &log, INSTALL);
 
         let began = Instant::now();
         while began.elapsed() < START_LIMIT {
@@ -243,21 +300,13 @@ impl RedisServer {
                 return Err(process.log_tail(20));
             }
             // A stranger's server on the same port would answer too; ours has the id that was started.
-            if self.answering_pid() == Some(process.id()) {
+            if answering_pid(self.connection()) == Some(process.id()) {
                 self.process = Some(process);
                 return Ok(());
             }
             thread::sleep(POLL);
         }
         Err(process.log_tail(20))
-    }
-
-    fn answering_pid(&self) -> Option<u32> {
-        let mut connection = self.connection().ok()?;
-        redis::cmd("PING").exec(&mut connection).ok()?;
-        let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
-        let line = info.lines().find_map(|line| line.strip_prefix("process_id:"))?;
-        line.trim().parse().ok()
     }
 }
 

@@ -25,14 +25,16 @@ use crate::link::Link;
 /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
 ///   has not left this process by its deadline is not sent at all.
 /// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
-/// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN counts as away:
-///   [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
+/// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN counts as away, and so do the nodes of a cluster that
+///   go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
 ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
 /// - A call whose future is dropped midway goes on in the background until its answer or its deadline, and counts as
 ///   in flight until then. So a write is not left to be sent when a lost connection is back, callers who give up
 ///   early can not exceed [`RedisConfig::with_max_in_flight`](crate::RedisConfig::with_max_in_flight), and a
 ///   connection that leaves them unanswered is found out.
 /// - A connection that answers nothing for a second is replaced.
+/// - A write whose connection breaks before its answer fails with
+///   [`ErrorKind::Connection`](larder::ErrorKind::Connection), and may have been applied.
 /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
 ///   after it are not tried.
 /// - Values are copied out of the connection's buffer, whatever their size: a slice of it would keep all of it in

@@ -15,10 +15,11 @@ use fred::{
     clients::{Client, WithOptions},
     error::{Error as FredError, ErrorKind as FredKind},
     interfaces::ClientLike,
+    types::Key,
 };
 use larder::{Error, ErrorKind, Result};
 
-use crate::{error, link::Link};
+use crate::{cluster::Answer, error, link::Link, script::Sending};
 
 /// How long a connection may leave every command unanswered before it is replaced, at the least.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -78,6 +79,40 @@ impl Link {
         self.client().with_options(&self.options)
     }
 
+    /// Asks the server for an answer, or the primaries of a cluster for one of any of them.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        match &self.cluster {
+            Some(cluster) => Box::pin(cluster.ping(self)).await,
+            None => self.ping_by(self.admit(1)?).await,
+        }
+    }
+
+    pub(crate) async fn ping_by(&self, permit: Permit) -> Result<()> {
+        let client = self.bounded();
+        self.read(permit, async move { client.ping::<()>(None).await }).await
+    }
+
+    /// Sends a command about `key` to the server that has it.
+    pub(crate) async fn send_to<T, F>(
+        &self,
+        key: &Key,
+        permit: Permit,
+        command: impl Fn(WithOptions<Client>, Sending) -> F + Send,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Result<T, FredError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.cluster {
+            // Boxed, so that what only clusters need is no part of every call.
+            Some(cluster) => Box::pin(cluster.send(&self.client(), key, permit, command)).await,
+            None => Answer {
+                found: self.send(permit, command(self.bounded(), Sending::ByHash)).await,
+                by: None,
+            },
+        }
+    }
+
     /// Sends a command when first polled, and sees it through to its answer or its deadline.
     ///
     /// fred's futures are 7 KiB each; boxed here, they are neither copied from future to future nor part of the
@@ -106,20 +141,6 @@ impl Link {
     {
         let sent = self.send(permit, command);
         async move { self.judge(sent.await, false) }
-    }
-
-    /// Waits for a command that writes, whose outcome is unknown when it times out.
-    pub(crate) fn write<T, F>(
-        &self,
-        permit: Permit,
-        command: F,
-    ) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
-    where
-        F: Future<Output = Result<T, FredError>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let sent = self.send(permit, command);
-        async move { self.judge(sent.await, true) }
     }
 
     /// Converts the error of an answer.

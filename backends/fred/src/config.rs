@@ -57,7 +57,9 @@ impl RedisConfig {
     /// |---|---|
     /// | one server | `redis://[[user]:password@]host[:port][/database]` |
     /// | cluster | `redis-cluster://[[user]:password@]host:port[?node=host:port&node=host:port]` |
-    /// | sentinel | `redis-sentinel://[[user]:password@]host:port[/database]?sentinelServiceName=name` |
+    /// | sentinel | `redis-sentinel://[[user]:password@]host:port[/database]?sentinelServiceName=name[&node=host:port]` |
+    /// | sentinels with a password | the same and `&sentinelPassword=password[&sentinelUsername=user]` |
+    /// | unix socket (feature `unix-sockets`) | `redis+unix://[[user]:password@host]/path/of/the.sock[?db=database]` |
     /// | TLS (feature `rustls`) | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` |
     ///
     /// `valkey` stands for `redis` and `valkeys` for `rediss` everywhere. A user or password is percent-encoded.

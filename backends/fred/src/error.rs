@@ -37,7 +37,8 @@ pub(crate) fn convert(error: &FredError, context: &Context<'_>) -> Error {
     Error::new(kind, message).with_source(FredError::new(error.kind().clone(), details.into_owned()))
 }
 
-fn kind(error: &FredError) -> ErrorKind {
+/// The kind that a failure of fred's has.
+pub(crate) fn kind(error: &FredError) -> ErrorKind {
     match error.kind() {
         FredKind::Timeout => ErrorKind::Timeout,
         FredKind::Backpressure => ErrorKind::Overloaded,
@@ -53,9 +54,19 @@ fn kind(error: &FredError) -> ErrorKind {
     }
 }
 
-/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away.
+/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away. So are
+/// the nodes of a cluster that go on sending a key to each other.
 fn is_unready(details: &str) -> bool {
-    ["LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN"].contains(&code(details))
+    let codes = [
+        "LOADING",
+        "BUSY",
+        "CLUSTERDOWN",
+        "MASTERDOWN",
+        "MOVED",
+        "ASK",
+        "TRYAGAIN",
+    ];
+    codes.contains(&code(details))
 }
 
 /// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
@@ -177,6 +188,7 @@ mod tests {
                 "CLUSTERDOWN Hash slot not served",
                 ErrorKind::Connection,
             ),
+            (FredKind::Cluster, "MOVED 7638 127.0.0.1:7001", ErrorKind::Connection),
             (
                 FredKind::Cluster,
                 "Missing server for hash slot 7",

@@ -37,24 +37,34 @@
 //!
 //! - `select` only where the URL names a database.
 //! - `ping` besides for [`ConnectionManager::ping`], and in RESP2 without a password.
-//! - `cluster|slots` and `cluster|info` besides on a cluster.
+//! - `cluster|slots` and `cluster|info` besides on a cluster, and `asking` where slots move.
+//! - `role` besides where sentinels name the server.
 //!
 //! `strlen`, `getrange`, `exists`, `persist` and `pttl` are called by scripts, which is what conditions are made of.
 //! When connecting, fred also sends CLIENT ID and INFO, and goes on where they are refused.
 //!
-//! # Limits of fred 10.1
+//! # Clusters
 //!
-//! On a cluster one dead primary stops fred for all keys until a replica has taken over, because it connects to every
-//! node again before it goes on. Calls fail within their deadline meanwhile.
+//! Each primary has a connection of its own, so that one that is away takes only its own keys with it: a call for them
+//! fails within its deadline until a replica has taken over, and all others are served. fred's own client for clusters,
+//! which has a connection to each primary besides, only keeps the map of the slots. A slot that moves is followed, in the middle of its move too, within the deadline of the
+//! call. `scan` asks every primary and ends with an error where one is away.
+//!
+//! # Sentinels
+//!
+//! The sentinels are asked for the primary whenever the connection is lost. The user and password of the URL are the
+//! servers'; sentinels have their own, see [`RedisConfig::from_url`].
 //!
 //! # Features
 //!
 //! | Feature | Default | Enables | Cost |
 //! |---|---|---|---|
+//! | `unix-sockets` | no | `redis+unix://` and `valkey+unix://`, where the system has them | none |
 //! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 11 crates |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
+mod cluster;
 mod command;
 mod config;
 mod error;

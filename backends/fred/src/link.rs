@@ -21,13 +21,14 @@ use fred::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, Either, Shared, join_all, select},
+    future::{BoxFuture, Either, OptionFuture, Shared, join, join_all, select},
 };
 use larder::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
+    cluster::Cluster,
     config::{RedisConfig, servers},
     error,
     runtime::Driver,
@@ -50,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) origin: Instant,
     connect_timeout: Duration,
     servers: String,
+    /// The connections to the nodes, where this is a cluster.
+    pub(crate) cluster: Option<Arc<Cluster>>,
     /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
     /// user's, and after closing.
     tasks: Mutex<Vec<Task>>,
@@ -91,6 +94,8 @@ impl Link {
 
     fn around(client: Client, config: &RedisConfig, driver: Driver) -> Arc<Self> {
         let failures = client.error_rx();
+        let cluster = client.is_clustered();
+        let cluster = cluster.then(|| Arc::new(Cluster::new(config, driver.handle().clone())));
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             client: RwLock::new(client),
@@ -111,6 +116,7 @@ impl Link {
             origin: Instant::now(),
             connect_timeout: config.connect_timeout,
             servers: servers(&config.fred),
+            cluster,
             tasks: Mutex::new(Vec::new()),
             closing: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -124,7 +130,7 @@ impl Link {
     }
 
     pub(crate) fn is_clustered(&self) -> bool {
-        self.client.read().is_clustered()
+        self.cluster.is_some()
     }
 
     /// Starts to connect in the background, and to connect again whenever the connection is lost.
@@ -152,8 +158,15 @@ impl Link {
                 Either::Right((Err(_), _)) => Err(FredError::new_canceled()),
             }
         });
+        let began = Instant::now();
         match first.await {
-            Ok(Ok(())) => Contact::Made,
+            Ok(Ok(())) => {
+                if let Some(cluster) = &self.cluster {
+                    let left = self.connect_timeout.saturating_sub(began.elapsed());
+                    cluster.open(&client, left).await;
+                }
+                Contact::Made
+            }
             Ok(Err(failure)) if error::is_final(&failure) => Contact::Refused(error::refused(&failure, &self.servers)),
             Ok(Err(failure)) => Contact::Away(error::convert(&failure, &self.context(false))),
             Err(_) => Contact::Away(Error::new(
@@ -203,7 +216,11 @@ impl Link {
                 ..self.options.clone()
             };
             let client = self.client().with_options(&options);
-            let ending = self.driver.handle().spawn(end(tasks, client, self.deadline));
+            let nodes = self.cluster.as_ref().map(|cluster| cluster.close());
+            let limit = self.deadline;
+            let ending = self.driver.handle().spawn(async move {
+                join(end(tasks, client, limit), OptionFuture::from(nodes)).await;
+            });
             // It fails only where its runtime is gone, and the connection with it.
             ending.map(|_| ()).boxed().shared()
         });

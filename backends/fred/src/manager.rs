@@ -197,7 +197,9 @@ impl ConnectionManager {
     /// Uses a client that its owner has configured and connects.
     ///
     /// Commands get the default deadline and bound; everything else is the client's, the runtime that it was connected
-    /// on too: a blocking call on the only thread of that one ends by its deadline. Neither [`close`](Self::close)
+    /// on too: a blocking call on the only thread of that one ends by its deadline. On a cluster the client only tells
+    /// where the slots are, and commands go over connections of the manager's own, made with its addresses, passwords
+    /// and certificates. Neither [`close`](Self::close)
     /// nor dropping the manager ends the client. Give it a reconnection policy without a last attempt, and leave
     /// its `max_command_buffer_len` at 0: fred 10.1 miscounts a bounded queue once it has been full, and sends
     /// nothing more.
@@ -247,7 +249,7 @@ impl ConnectionManager {
         FredBackend::new(Arc::clone(&self.link))
     }
 
-    /// Asks the server for a sign of life, within the deadline.
+    /// Asks the server for a sign of life, within the deadline. Of a cluster one primary that answers is enough.
     ///
     /// # Errors
     ///
@@ -255,11 +257,7 @@ impl ConnectionManager {
     pub async fn ping(&self) -> Result<()> {
         let link = &self.link;
         link.driver
-            .enter(async {
-                let permit = link.admit(1)?;
-                let client = link.bounded();
-                link.read(permit, async move { client.ping::<()>(None).await }).await
-            })
+            .enter(link.ping())
             .await
             .map_err(|error| error.with_operation("ping"))
     }

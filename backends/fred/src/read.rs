@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use fred::{
-    error::Error as FredError,
     interfaces::KeysInterface,
     types::{Key, Value},
     util::redis_keyslot,
@@ -12,11 +11,7 @@ use fred::{
 use futures::future::join_all;
 use larder::{Entry, Error, ErrorKind, Head, KeyTtl, Result};
 
-use crate::{
-    command::Permit,
-    link::Link,
-    script::{self, Sending},
-};
+use crate::{cluster::Answer, command::Permit, link::Link, script};
 
 /// How many keys one MGET asks for: more would keep the server from its other clients for long.
 const KEYS_PER_MGET: usize = 1024;
@@ -24,10 +19,12 @@ const KEYS_PER_MGET: usize = 1024;
 impl Link {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let permit = self.admit(1)?;
-        let client = self.bounded();
         let key = Key::from(key);
         let answer = self
-            .send(permit, async move { client.get::<Option<Bytes>, _>(key).await })
+            .send_to(&key, permit, |client, _| {
+                let key = key.clone();
+                async move { client.get::<Option<Bytes>, _>(key).await }
+            })
             .await;
         let found = self.wrong_type_as_missing(answer, None)?;
         Ok(found.map(|bytes| Entry::new(copied(&bytes))))
@@ -82,8 +79,23 @@ impl Link {
 
     async fn get_group(&self, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
         let asked: Vec<Key> = group.iter().map(|&place| Key::from(keys[place])).collect();
-        let client = self.bounded();
-        let found: Vec<Option<Bytes>> = self.read(permit, async move { client.mget(asked).await }).await?;
+        let Some(first) = asked.first() else {
+            return Ok(Vec::new());
+        };
+        let answer = self
+            .send_to(first, permit, |client, _| {
+                let asked = asked.clone();
+                async move { client.mget::<Vec<Option<Bytes>>, _>(asked).await }
+            })
+            .await;
+        if answer
+            .found
+            .as_ref()
+            .is_err_and(|error| error.details().starts_with("TRYAGAIN"))
+        {
+            return self.get_each(&asked).await;
+        }
+        let found = answer.judge(self, false)?;
         if found.len() == group.len() {
             Ok(found)
         } else {
@@ -91,12 +103,31 @@ impl Link {
         }
     }
 
+    /// Asks for keys of a slot that is on its way to another node: none has them all, and each knows where one is.
+    async fn get_each(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let answer = self
+                .send_to(key, self.admit(1)?, |client, _| {
+                    let key = vec![key.clone()];
+                    async move { client.mget::<Vec<Option<Bytes>>, _>(key).await }
+                })
+                .await;
+            found.append(&mut answer.judge(self, false)?);
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
         let permit = self.admit(1)?;
         let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
         let args = vec![Value::Integer(last)];
-        let command = script::HEAD.run(self.bounded(), Key::from(key), args, Sending::ByHash);
-        let answer = self.send(permit, command).await;
+        let key = Key::from(key);
+        let answer = self
+            .send_to(&key, permit, |client, sending| {
+                script::HEAD.run(client, key.clone(), args.clone(), sending)
+            })
+            .await;
         match self.wrong_type_as_missing(answer, Value::Null)? {
             Value::Null => Ok(None),
             Value::Array(parts) => match parts.as_slice() {
@@ -117,14 +148,14 @@ impl Link {
     }
 
     /// Judges an answer, WRONGTYPE as `missing`, which is counted.
-    fn wrong_type_as_missing<T>(&self, answer: Result<T, FredError>, missing: T) -> Result<T> {
-        if let Err(error) = &answer
+    fn wrong_type_as_missing<T>(&self, answer: Answer<T>, missing: T) -> Result<T> {
+        if let Err(error) = &answer.found
             && error.details().starts_with("WRONGTYPE")
         {
             self.wrong_types.fetch_add(1, Ordering::Relaxed);
             return Ok(missing);
         }
-        self.judge(answer, false)
+        answer.judge(self, false)
     }
 }
 

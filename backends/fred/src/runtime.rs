@@ -38,6 +38,11 @@ impl Driver {
         }
     }
 
+    /// Takes a runtime that somebody else keeps.
+    pub(crate) fn on(handle: Handle) -> Self {
+        Self { handle, owned: None }
+    }
+
     /// Starts a background runtime of one thread, which ends with this value.
     pub(crate) fn own() -> Result<Self> {
         let runtime = Builder::new_multi_thread()

@@ -4,14 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use fred::{
-    interfaces::{ClientLike, ClusterInterface, KeysInterface},
-    types::{
-        Value,
-        config::{Options, Server},
-    },
+    clients::{Client, WithOptions},
+    interfaces::KeysInterface,
+    types::{Value, config::Server},
 };
 use futures::{Stream, stream};
-use larder::{Error, ErrorKind, Result};
+use larder::{Error, Result};
 
 use crate::{link::Link, read::unexpected};
 
@@ -49,39 +47,30 @@ impl Link {
         })
     }
 
-    /// Every node that holds keys: fred's own scan of a cluster goes on after it is dropped, so each is asked by
-    /// itself.
+    /// Every node that holds keys.
     fn nodes(&self) -> Result<VecDeque<Option<Server>>> {
-        if !self.is_clustered() {
+        let Some(cluster) = &self.cluster else {
             return Ok(VecDeque::from([None]));
-        }
-        match self.client().cached_cluster_state() {
-            Some(state) => Ok(state.unique_primary_nodes().into_iter().map(Some).collect()),
-            None => Err(Error::new(
-                ErrorKind::Connection,
-                format!(
-                    "not connected to {}: the nodes of the cluster are not known yet",
-                    self.servers()
-                ),
-            )),
-        }
+        };
+        Ok(cluster.known(self)?.into_iter().map(Some).collect())
     }
 
     async fn page(&self, mut place: Place) -> Result<Option<(Vec<String>, Place)>> {
-        let Some(node) = place.nodes.front().cloned() else {
+        if place.nodes.is_empty() {
             return Ok(None);
-        };
+        }
         let permit = self.admit(1)?;
-        let client = self.client().with_options(&Options {
-            cluster_node: node,
-            ..self.options.clone()
-        });
         let (cursor, pattern) = (place.cursor.clone(), place.pattern.clone());
-        let answer: Value = self
-            .read(permit, async move {
-                client.scan_page(cursor, pattern, Some(PAGE), None).await
-            })
-            .await?;
+        let page = |client: WithOptions<Client>| async move {
+            client.scan_page::<Value, _, _>(cursor, pattern, Some(PAGE), None).await
+        };
+        let answer = if let (Some(cluster), Some(server)) = (&self.cluster, &place.nodes[0]) {
+            let primary = cluster.primary(server).await?;
+            let answer = primary.read(permit, page(primary.bounded())).await;
+            answer.inspect_err(|_| cluster.refresh(&self.client()))?
+        } else {
+            self.read(permit, page(self.bounded())).await?
+        };
         let (cursor, keys) = parts(answer).ok_or_else(|| unexpected("SCAN answered no cursor and keys"))?;
         if cursor == FIRST_CURSOR {
             place.nodes.pop_front();

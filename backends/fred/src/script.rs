@@ -81,6 +81,13 @@ pub(crate) enum Sending {
     BySource,
 }
 
+impl Sending {
+    /// The one that serves where either is needed.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::ByHash { other } else { self }
+    }
+}
+
 impl Script {
     const fn new(source: &'static str) -> Self {
         Self {
@@ -94,7 +101,7 @@ impl Script {
     /// SCRIPT LOAD is never used: EVAL leaves the script with whichever server answered, which on a cluster is the
     /// one that holds the key, and a user needs no right to SCRIPT.
     pub(crate) async fn run(
-        &self,
+        &'static self,
         client: WithOptions<Client>,
         key: Key,
         args: Vec<Value>,

@@ -5,13 +5,17 @@ use std::net::IpAddr;
 use fred::types::config::Config;
 use larder::{Error, ErrorKind, Result};
 
-const SCHEMES: &str = "redis, rediss, valkey or valkeys, with -cluster or -sentinel behind it where that is meant";
+const SCHEMES: &str =
+    "redis, rediss, valkey or valkeys, with -cluster, -sentinel or +unix behind it where that is meant";
 
 /// Reads `url`, refusing what fred would quietly take for something else.
 pub(crate) fn parse(url: &str) -> Result<Config> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(malformed(url, &format!("it has no scheme ({SCHEMES})")));
     };
+    if matches!(scheme, "redis+unix" | "valkey+unix") {
+        return parse_socket(url, rest);
+    }
     let (base, topology) = match scheme.split_once('-') {
         Some((base, topology)) => (base, Some(topology)),
         None => (scheme, None),
@@ -43,6 +47,38 @@ pub(crate) fn parse(url: &str) -> Result<Config> {
         let (why, _quoted) = error.details().split_once(": ").unwrap_or((error.details(), ""));
         malformed(url, why.trim_end_matches('.'))
     })
+}
+
+/// Reads the URL of a unix socket, whose path is no database.
+#[cfg(feature = "unix-sockets")]
+fn parse_socket(url: &str, rest: &str) -> Result<Config> {
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let database = match query.strip_prefix("db=") {
+        Some(number) => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => return Err(malformed(url, "its database is no number")),
+        },
+        None if query.is_empty() => None,
+        None => return Err(malformed(url, "the only setting of a socket is its database, as ?db=2")),
+    };
+    let socket = path(rest);
+    if matches!(socket, "" | "/") || socket.contains('%') {
+        return Err(malformed(
+            url,
+            "it has no path, or one with percent-encoded letters, which fred does not decode",
+        ));
+    }
+    let mut config = Config::from_url_unix(url).map_err(|_| malformed(url, "it is no URL"))?;
+    config.database = database;
+    Ok(config)
+}
+
+#[cfg(not(feature = "unix-sockets"))]
+fn parse_socket(url: &str, _rest: &str) -> Result<Config> {
+    Err(malformed(
+        url,
+        "it names a unix socket, and larder-fred was built without its feature `unix-sockets`",
+    ))
 }
 
 /// The path of a URL whose scheme is cut off.
@@ -205,6 +241,39 @@ mod tests {
             let error = refusal(url);
             assert!(error.message().contains("percent-encoded"), "{error}");
             assert!(!error.to_string().contains("47"), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "unix-sockets"))]
+    #[test]
+    fn sockets_name_the_feature_they_need() {
+        let error = refusal("redis+unix:///tmp/redis.sock");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("feature `unix-sockets`"), "{error}");
+    }
+
+    #[cfg(feature = "unix-sockets")]
+    #[test]
+    fn the_url_of_a_socket_has_a_path_and_perhaps_a_database_and_a_password() {
+        let config = parse("valkey+unix:///tmp/redis.sock").unwrap();
+        assert!(config.server.is_unix_socket());
+        assert_eq!(config.database, None);
+        let config = parse("redis+unix://app:hunter2@localhost/tmp/redis.sock?db=3").unwrap();
+        assert_eq!(
+            (config.database, config.password.as_deref()),
+            (Some(3), Some("hunter2"))
+        );
+        for url in [
+            "redis+unix://",
+            "redis+unix:///",
+            "redis+unix:///tmp/redis.sock?db=first",
+            "redis+unix:///tmp/redis.sock?database=1",
+            "redis+unix:///tmp/with%20space.sock",
+            "redis+unix://:hunter2@localhost/tmp/redis.sock?db=first",
+        ] {
+            let error = refusal(url);
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 

@@ -85,13 +85,19 @@ impl Link {
             Expiry::Never => None,
             _ => return Err(unknown("expiry")),
         };
-        let client = self.bounded();
         let key = Key::from(key);
-        let answer: Value = self
-            .write(permit, async move {
-                client.set(key, value, expiration, condition, false).await
+        let answer = self
+            .send_to(&key, permit, |client, _| {
+                let (key, value, expiration, condition) =
+                    (key.clone(), value.clone(), expiration.clone(), condition.clone());
+                async move {
+                    client
+                        .set::<Value, _, _>(key, value, expiration, condition, false)
+                        .await
+                }
             })
-            .await?;
+            .await
+            .judge(self, true)?;
         Ok(if answer.is_null() {
             Outcome::Mismatch
         } else {
@@ -114,9 +120,14 @@ impl Link {
     }
 
     async fn unlink(&self, permit: Permit, key: &str) -> Result<Outcome> {
-        let client = self.bounded();
         let key = Key::from(key);
-        let removed: i64 = self.write(permit, async move { client.unlink(key).await }).await?;
+        let removed = self
+            .send_to(&key, permit, |client, _| {
+                let key = key.clone();
+                async move { client.unlink::<i64, _>(key).await }
+            })
+            .await
+            .judge(self, true)?;
         Ok(if removed == 0 { Outcome::Missing } else { Outcome::Done })
     }
 
@@ -125,11 +136,14 @@ impl Link {
         let millis = millis(after)?;
         let permit = self.admit(1)?;
         if condition == Condition::Always {
-            let client = self.bounded();
             let key = Key::from(key);
-            let given: i64 = self
-                .write(permit, async move { client.pexpire(key, millis, None).await })
-                .await?;
+            let given = self
+                .send_to(&key, permit, |client, _| {
+                    let key = key.clone();
+                    async move { client.pexpire::<i64, _>(key, millis, None).await }
+                })
+                .await
+                .judge(self, true)?;
             return Ok(if given == 0 { Outcome::Missing } else { Outcome::Done });
         }
         let args = vec![Value::Bytes(prefix(condition)?), Value::Integer(millis)];
@@ -157,8 +171,13 @@ impl Link {
         args: Vec<Value>,
         sending: Sending,
     ) -> Result<Outcome> {
-        let command = script.run(self.bounded(), Key::from(key), args, sending);
-        match self.write(permit, command).await? {
+        let key = Key::from(key);
+        let answer = self
+            .send_to(&key, permit, |client, needed| {
+                script.run(client, key.clone(), args.clone(), sending.or(needed))
+            })
+            .await;
+        match answer.judge(self, true)? {
             Value::Integer(script::DONE) => Ok(Outcome::Done),
             Value::Integer(script::MISSING) => Ok(Outcome::Missing),
             Value::Integer(script::MISMATCH) => Ok(Outcome::Mismatch),

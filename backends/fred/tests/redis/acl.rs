@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
 use larder_fred::{ConnectionManager, RedisConfig};
-use testkit::RedisServer;
+use testkit::{RedisCluster, RedisSentinel, RedisServer};
 
-use crate::support::{block_on, forever, starts_with};
+use crate::support::{block_on, forever, listed, starts_with};
 
 /// What the documentation of the crate lists.
-pub(crate) const RIGHTS: [&str; 14] = [
+const RIGHTS: [&str; 14] = [
     "+get",
     "+mget",
     "+set",
@@ -113,4 +113,67 @@ fn a_key_outside_the_users_pattern_is_a_server_error() {
         assert_eq!(error.kind(), ErrorKind::Server);
         assert!(error.message().starts_with("NOPERM"), "{error}");
     });
+}
+
+#[test]
+fn a_user_needs_two_more_rights_on_a_cluster() {
+    let cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        let user = ["ACL", "SETUSER", "app", "on", ">secret", "~*"];
+        node.command::<()>(&[&user[..], &RIGHTS, &["+cluster|slots", "+cluster|info"]].concat());
+    }
+    block_on(async {
+        let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
+        let config = RedisConfig::from_url(&url)
+            .unwrap()
+            .with_deadline(Duration::from_secs(5));
+        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        for key in ["a", "b", "c", "d"] {
+            backend.set(key, Bytes::from_static(b"v"), forever()).await.unwrap();
+            assert!(backend.delete(key, starts_with("v")).await.unwrap().is_done());
+        }
+        assert!(listed(&backend, "*").await.is_empty());
+    });
+}
+
+#[test]
+fn a_user_needs_one_more_right_where_a_slot_moves() {
+    let cluster = RedisCluster::start();
+    let (from, slot) = (cluster.home_of("k"), cluster.slot_of("k"));
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to);
+    for asking in [true, false] {
+        for node in cluster.nodes() {
+            let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*"];
+            let more = [
+                "+cluster|slots",
+                "+cluster|info",
+                if asking { "+asking" } else { "-asking" },
+            ];
+            node.command::<()>(&[&user[..], &RIGHTS, &more].concat());
+        }
+        block_on(async {
+            let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
+            let config = RedisConfig::from_url(&url)
+                .unwrap()
+                .with_deadline(Duration::from_secs(5));
+            let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+            // Without the right the other node sends the call back.
+            assert_eq!(backend.get("k").await.is_ok(), asking);
+        });
+    }
+}
+
+#[test]
+fn a_user_needs_one_more_right_where_sentinels_name_the_server() {
+    let watched = RedisSentinel::start();
+    for role in [true, false] {
+        let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*"];
+        let more = [if role { "+role" } else { "-role" }];
+        watched.primary().command::<()>(&[&user[..], &RIGHTS, &more].concat());
+        let url = watched.url().replacen("://", "://app:secret@", 1);
+        let config = RedisConfig::from_url(&url).unwrap();
+        let connected = block_on(ConnectionManager::from_config_strict(config));
+        assert_eq!(connected.is_ok(), role, "{connected:?}");
+    }
 }

@@ -156,3 +156,20 @@ fn a_batch_that_is_dropped_gives_back_what_was_not_sent() {
         assert_eq!(free, 1_100 - 1_024);
     });
 }
+
+#[test]
+fn the_limit_is_named_in_the_error() {
+    on_every_runtime(async || {
+        let server = RedisServer::start();
+        let config = config(&server, true)
+            .with_max_in_flight(1)
+            .with_deadline(Duration::from_millis(100));
+        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        server.command::<()>(&["CLIENT", "PAUSE", "300", "ALL"]);
+        let (_, turned_away) = futures::join!(backend.get("a"), backend.get("b"));
+        let error = turned_away.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
+        let expected = "get: 1 commands are in flight, as many as RedisConfig::with_max_in_flight allows";
+        assert_eq!(error.to_string(), expected);
+    });
+}

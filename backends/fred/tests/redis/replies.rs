@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
+use larder::{CacheBackend, Condition, ErrorKind, Expiry, Outcome, SetOptions};
 use testkit::RedisServer;
 
 use crate::support::{backend, block_on, bytes, forever, in_both_protocols, starts_with};
@@ -96,48 +96,6 @@ fn unconditional_writes_act_on_a_key_of_another_type() {
         list();
         assert_eq!(backend.set("list", VALUE, forever()).await.unwrap(), Outcome::Done);
         assert_eq!(bytes(backend.get("list").await).unwrap(), VALUE);
-    });
-}
-
-#[test]
-fn out_of_memory_is_a_server_error_and_leaves_data_as_it_was() {
-    in_both_protocols(async |server, backend| {
-        backend.set("k", VALUE, forever()).await.unwrap();
-        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-
-        let items = vec![SetItem::new("k", "new", forever()), SetItem::new("l", "new", forever())];
-        let mut answers = backend.set_many(items).await;
-        answers.push(backend.set("k", Bytes::from_static(b"new"), forever()).await);
-        let conditional = forever().with_condition(Condition::IfPresent);
-        answers.push(backend.set("k", Bytes::from_static(b"new"), conditional).await);
-        for answer in answers {
-            let error = answer.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
-            assert!(error.message().contains("OOM"), "{error}");
-        }
-        assert_eq!(bytes(backend.get("k").await).unwrap(), VALUE);
-    });
-}
-
-#[test]
-fn a_read_only_replica_is_a_server_error_at_once() {
-    in_both_protocols(async |server, backend| {
-        backend.set("k", VALUE, forever()).await.unwrap();
-        let nobody = RedisServer::reserve_port().to_string();
-        server.command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
-
-        let conditional = forever().with_condition(Condition::IfPresent);
-        for answer in [
-            backend.set("k", Bytes::from_static(b"new"), forever()).await,
-            backend.set("k", Bytes::from_static(b"new"), conditional).await,
-            backend.delete("k", Condition::Always).await,
-            backend.persist("k", Condition::Always).await,
-        ] {
-            let error = answer.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
-            assert!(error.message().contains("READONLY"), "{error}");
-        }
-        assert_eq!(bytes(backend.get("k").await).unwrap(), VALUE);
     });
 }
 

@@ -123,3 +123,26 @@ fn a_database_of_ones_own_is_used() {
     });
     assert!(server.command::<String>(&["INFO", "keyspace"]).contains("db3:keys=1"));
 }
+
+#[cfg(feature = "unix-sockets")]
+#[test]
+fn a_unix_socket_is_used_with_its_database_and_password() {
+    let dir = tempfile::TempDir::with_prefix("larder-socket-").unwrap();
+    let socket = dir.path().join("redis.sock");
+    let socket = socket.to_str().unwrap();
+    let mut server = RedisServer::start_with(&["--unixsocket", socket, "--requirepass", "right"]);
+    let url = format!("redis+unix://:right@localhost{socket}?db=2");
+    block_on(async {
+        let config = RedisConfig::from_url(&url).unwrap();
+        let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
+        backend.set("k", "v".into(), forever()).await.unwrap();
+        server.stop();
+        assert!(backend.get("k").await.unwrap_err().is_unavailable());
+        server.restart();
+        let up = Instant::now();
+        eventually("the socket is found again", || smol::block_on(backend.get("k")).is_ok());
+        assert!(up.elapsed() < Duration::from_millis(1_500), "{:?}", up.elapsed());
+        backend.set("k", "v".into(), forever()).await.unwrap();
+    });
+    assert!(server.command::<String>(&["INFO", "keyspace"]).contains("db2:keys=1"));
+}

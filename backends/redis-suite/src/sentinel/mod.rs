@@ -1,0 +1,3 @@
+//! A primary that sentinels watch.
+
+pub(crate) mod failover;

@@ -1,0 +1,3 @@
+//! A private authority between client and server.
+
+pub(crate) mod connections;
