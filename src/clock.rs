@@ -10,6 +10,8 @@ use std::{
 use futures_timer::Delay;
 use parking_lot::Mutex;
 
+use crate::runtime::Runtime;
+
 /// Where a cache and the in-process backends take the time from.
 ///
 /// Two readings, because they answer different questions: [`unix_time`](Self::unix_time) goes into stored entries
@@ -91,6 +93,36 @@ impl Clock for SystemClock {
 
     fn sleep(&self, span: Duration) -> Sleep {
         Box::pin(Delay::new(span))
+    }
+}
+
+/// The machine's own clocks, with the waits of a runtime.
+#[derive(Debug)]
+pub(crate) struct RuntimeClock {
+    system: SystemClock,
+    runtime: Arc<dyn Runtime>,
+}
+
+impl RuntimeClock {
+    pub(crate) fn new(runtime: Arc<dyn Runtime>) -> Self {
+        Self {
+            system: SystemClock::new(),
+            runtime,
+        }
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn unix_time(&self) -> Duration {
+        self.system.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.system.monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.runtime.sleep(span)
     }
 }
 

@@ -136,6 +136,23 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// What every key that matches `pattern` begins with.
+pub(crate) fn literal_prefix(pattern: &str) -> String {
+    let mut prefix = String::new();
+    let mut chars = pattern.chars();
+    while let Some(next) = chars.next() {
+        match next {
+            '*' | '?' | '[' => break,
+            '\\' => match chars.next() {
+                Some(ordinary) => prefix.push(ordinary),
+                None => break,
+            },
+            ordinary => prefix.push(ordinary),
+        }
+    }
+    prefix
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +172,19 @@ mod tests {
         assert!(matches("*", ""));
         assert!(!matches("**", ""));
         assert!(!matches("", "a"));
+    }
+
+    #[test]
+    fn a_literal_prefix_ends_where_a_choice_begins() {
+        for (pattern, prefix) in [
+            ("user:*", "user:"),
+            (r"a\*b?", "a*b"),
+            ("[ab]", ""),
+            ("ключ", "ключ"),
+            (r"end\", "end"),
+        ] {
+            assert_eq!(literal_prefix(pattern), prefix);
+        }
     }
 
     #[test]

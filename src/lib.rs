@@ -37,6 +37,12 @@
 //!   [`Lz4`], [`Zstd`], [`NoCompression`]; or yours.
 //! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
 //!   invalidated; [`LoadOptions`] says how.
+//! - [`Cache::remember_detached`] leaves loads behind where nobody should wait for them, on a [`Runtime`]; a [`Hook`] is
+//!   told how they end.
+//! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
+//!   [`FallbackPolicy`] says what a call answers when nobody does.
+//! - [`cached`](macro@cached) makes a function remember what it returned; [`BlockingCache`] is the cache for code that is
+//!   not async.
 //! - [`Ttl`] is how long an entry lives, [`Clock`] where the time comes from.
 //! - [`Error`] is the one error, with a kind to act on.
 //!
@@ -46,6 +52,7 @@
 //!
 //! | Feature | Default | Enables | Cost |
 //! |---|---|---|---|
+//! | `macros` | yes | the attribute [`cached`](macro@cached) | `syn`, when building |
 //! | `postcard` | yes | the [`Postcard`] serializer | `postcard` |
 //! | `json` | no | the [`Json`] serializer | `serde_json` |
 //! | `messagepack` | no | the [`MessagePack`] serializer | `rmp-serde` |
@@ -56,6 +63,10 @@
 //!
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 mod backend;
 mod background;
 mod blocking;
@@ -68,17 +79,30 @@ mod envelope;
 mod error;
 mod flight;
 pub mod glob;
+mod hook;
+mod layer;
 mod remember;
+mod runtime;
 mod serializer;
 mod ttl;
 
-pub use backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions};
+pub use backend::{
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
+};
 pub use blocking::{BlockingBound, BlockingCache};
-pub use cache::{Bound, Cache, CacheBuilder, CacheStats, Lookup, OnUndecodable};
+pub use cache::{
+    Bound, Cache, CacheBuilder, CacheStats, FallbackCallback, FallbackPolicy, Fallen, Lookup, OnUndecodable,
+};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
+pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/cached.md")]
+pub use larder_macros::cached;
+pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
+pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
 pub use ttl::Ttl;
 
@@ -86,4 +110,6 @@ pub use ttl::Ttl;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
+#[doc = include_str!("../docs/outages.md")]
+#[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;

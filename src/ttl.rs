@@ -61,7 +61,7 @@ const UNITS: [(&[u8], u64); 6] = [
 
 /// Why a ttl was refused; positions are byte offsets into the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Problem {
+pub(crate) enum Problem {
     Empty,
     NumberExpected(usize),
     UnitExpected(usize),
@@ -102,7 +102,7 @@ impl Ttl {
         matches!(self.0, Span::Default)
     }
 
-    const fn of_millis(millis: u128) -> Result<Self, Problem> {
+    pub(crate) const fn of_millis(millis: u128) -> Result<Self, Problem> {
         if millis == 0 {
             Err(Problem::Zero)
         } else if millis > MAX_MILLIS as u128 {
@@ -117,7 +117,7 @@ impl Ttl {
 
 const MAX_MILLIS: u64 = 36_500 * 24 * 3_600_000;
 
-const fn parse(text: &[u8]) -> Result<Ttl, Problem> {
+pub(crate) const fn parse(text: &[u8]) -> Result<Ttl, Problem> {
     if text.is_empty() {
         return Err(Problem::Empty);
     }

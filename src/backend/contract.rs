@@ -3,7 +3,7 @@ use std::{fmt, future::Future};
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions};
+use super::{Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, sweep::delete_by_scan};
 use crate::error::Result;
 
 /// A store of bytes by key with expiry: Redis, a local map, memory, or a layer around another backend.
@@ -167,4 +167,16 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     ///
     /// A dropped stream asks for no further page.
     fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a, Self>;
+
+    /// Removes every key that matches `pattern`, a glob as in [`scan`](Self::scan), and answers how many it removed.
+    ///
+    /// A method of its own, because a layer has to know that every key of a pattern is to go, and not only those that
+    /// are listed now. The provided one is [`delete_by_scan`]. A key written meanwhile may be removed or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`scan`](Self::scan) and [`delete_many`](Self::delete_many); some keys may have been removed by then.
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan(self, pattern)
+    }
 }

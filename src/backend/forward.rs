@@ -67,6 +67,10 @@ macro_rules! forward_to_inner {
             ) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a, $($lifetime,)? $inner> {
                 (**self).scan(pattern)
             }
+
+            fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+                (**self).delete_matching(pattern)
+            }
         }
     };
 }

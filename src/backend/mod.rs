@@ -4,7 +4,9 @@ mod contract;
 mod entry;
 mod forward;
 mod options;
+mod sweep;
 
 pub use contract::CacheBackend;
 pub use entry::{Entry, Head};
 pub use options::{Capabilities, Condition, Expiry, KeyTtl, Outcome, SetItem, SetOptions};
+pub use sweep::delete_by_scan;

@@ -1,7 +1,8 @@
 use std::fmt;
 
+use super::park::block_on;
 use crate::{
-    cache::{Cache, CacheStats},
+    cache::{Cache, CacheStats, FallbackPolicy},
     compressor::Snappy,
     serializer::Postcard,
 };
@@ -95,6 +96,18 @@ impl<B, S, C> BlockingCache<B, S, C> {
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.cache.stats()
+    }
+
+    /// See [`Cache::with_fallback`].
+    #[must_use]
+    pub fn with_fallback(&self, policy: FallbackPolicy) -> Self {
+        self.cache.with_fallback(policy).blocking()
+    }
+
+    /// See [`Cache::close`]. Background loads belong to [`as_async`](Self::as_async): a thread can not leave its own
+    /// load behind.
+    pub fn close(&self) {
+        block_on(self.cache.close());
     }
 }
 

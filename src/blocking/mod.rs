@@ -9,3 +9,5 @@ mod remember;
 
 pub use bind::BlockingBound;
 pub use cache::BlockingCache;
+#[cfg(feature = "macros")]
+pub(crate) use park::block_on;

@@ -89,7 +89,13 @@ where
                 .map_err(during(operation))
         });
         let answers: Vec<_> = answers.collect();
-        keys.into_iter().zip(answers).collect()
+        keys.into_iter()
+            .zip(answers)
+            .map(|(key, answer)| {
+                let answer = self.or_substitute(operation, &key, answer);
+                (key, answer)
+            })
+            .collect()
     }
 
     /// Stores many values for `ttl`, each with a jitter of its own, in one pipelined round trip.
@@ -182,6 +188,7 @@ where
                         .map(|_| ())
                         .map_err(during(operation)),
                 };
+                let result = self.or_nothing(operation, &key, result, ());
                 (key, result)
             })
             .collect()
@@ -229,7 +236,13 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
                 .map_err(during(operation)),
         });
         let answers: Vec<_> = answers.collect();
-        keys.into_iter().zip(answers).collect()
+        keys.into_iter()
+            .zip(answers)
+            .map(|(key, answer)| {
+                let answer = self.or_nothing(operation, &key, answer, false);
+                (key, answer)
+            })
+            .collect()
     }
 
     /// The physical keys of those that are allowed, and for each key the error of one that is not.

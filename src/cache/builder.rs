@@ -1,13 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Cache, keyspace::KeySpace};
+use super::{Cache, FallbackPolicy, keyspace::KeySpace};
 use crate::{
     backend::Expiry,
-    clock::{Clock, SystemClock},
+    background::Background,
+    clock::{Clock, RuntimeClock, SystemClock},
     compressor::Snappy,
     envelope::Sealing,
     error::{Error, Result},
+    hook::{Hook, Hooks},
     remember::LoadOptions,
+    runtime::{Runtime, ThreadRuntime},
     serializer::Postcard,
     ttl::Ttl,
 };
@@ -53,7 +56,11 @@ pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
     serializer: S,
     compressor: C,
     keys: KeySpace,
+    fallback: FallbackPolicy,
     settings: Settings,
+    clock: Option<Arc<dyn Clock>>,
+    runtime: Arc<dyn Runtime>,
+    background_limit: usize,
     problem: Option<Error>,
 }
 
@@ -65,7 +72,11 @@ pub(crate) struct Settings {
     pub(super) on_undecodable: OnUndecodable,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) load_options: LoadOptions,
+    pub(crate) hooks: Hooks,
+    pub(crate) background: Background,
 }
+
+const BACKGROUND_LIMIT: usize = 1024;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -80,6 +91,8 @@ impl Default for Settings {
             on_undecodable: OnUndecodable::default(),
             clock: Arc::new(SystemClock::new()),
             load_options: LoadOptions::new(),
+            hooks: Hooks::default(),
+            background: Background::new(Arc::new(ThreadRuntime), BACKGROUND_LIMIT),
         }
     }
 }
@@ -121,7 +134,11 @@ impl<B> CacheBuilder<B> {
             serializer: Postcard,
             compressor: Snappy,
             keys: KeySpace::default(),
+            fallback: FallbackPolicy::default(),
             settings: Settings::default(),
+            clock: None,
+            runtime: Arc::new(ThreadRuntime),
+            background_limit: BACKGROUND_LIMIT,
             problem: None,
         }
     }
@@ -174,7 +191,11 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer,
             compressor: self.compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
+            clock: self.clock,
+            runtime: self.runtime,
+            background_limit: self.background_limit,
             problem: self.problem,
         }
     }
@@ -186,7 +207,11 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             serializer: self.serializer,
             compressor,
             keys: self.keys,
+            fallback: self.fallback,
             settings: self.settings,
+            clock: self.clock,
+            runtime: self.runtime,
+            background_limit: self.background_limit,
             problem: self.problem,
         }
     }
@@ -229,20 +254,50 @@ impl<B, S, C> CacheBuilder<B, S, C> {
         self
     }
 
+    /// What the calls answer when the backend is away. Default: [`FallbackPolicy::Raise`].
+    ///
+    /// [`Cache::with_fallback`] overrides it for some calls.
+    pub fn fallback(mut self, policy: FallbackPolicy) -> Self {
+        self.fallback = policy;
+        self
+    }
+
     /// How [`remember`](Cache::remember) works on this cache, where a call does not say. Default: as [`LoadOptions`]
     /// says.
     pub fn load_options(mut self, options: LoadOptions) -> Self {
-        if let Some(problem) = options.problem() {
-            let problem = problem.clone();
+        if let Err(problem) = options.plan(&LoadOptions::new(), 0) {
             return self.refuse(problem);
         }
         self.settings.load_options = options;
         self
     }
 
-    /// Takes the time from `clock`. Default: [`SystemClock`].
+    /// Takes the time from `clock`. Default: [`SystemClock`], with the waits of the [`runtime`](Self::runtime).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Runs on `runtime` what outlives the call that began it. Default: [`ThreadRuntime`].
+    ///
+    /// Where loaders use tokio or smol, this has to be theirs: `larder_runtimes::TokioRuntime::current()`,
+    /// `larder_runtimes::SmolRuntime`.
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = Arc::new(runtime);
+        self
+    }
+
+    /// How many background loads may run at a time. Default: 1024.
+    ///
+    /// One more does not begin: its key is refreshed by a later call. With 0 nothing is refreshed in the background.
+    pub fn background_limit(mut self, loads: usize) -> Self {
+        self.background_limit = loads;
+        self
+    }
+
+    /// Tells `hook` what the cache does. May be called several times; hooks are told in the order they were added.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.settings.hooks.add(hook);
         self
     }
 
@@ -252,16 +307,22 @@ impl<B, S, C> CacheBuilder<B, S, C> {
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for the first setting that was out of range.
     pub fn build(self) -> Result<Cache<B, S, C>> {
-        match self.problem {
-            Some(problem) => Err(problem),
-            None => Ok(Cache::assemble(
-                self.backend,
-                self.serializer,
-                self.compressor,
-                self.keys,
-                self.settings,
-            )),
+        if let Some(problem) = self.problem {
+            return Err(problem);
         }
+        let mut settings = self.settings;
+        settings.clock = self
+            .clock
+            .unwrap_or_else(|| Arc::new(RuntimeClock::new(Arc::clone(&self.runtime))));
+        settings.background = Background::new(self.runtime, self.background_limit);
+        Ok(Cache::assemble(
+            self.backend,
+            self.serializer,
+            self.compressor,
+            self.keys,
+            self.fallback,
+            settings,
+        ))
     }
 
     fn refuse(mut self, problem: Error) -> Self {

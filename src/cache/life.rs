@@ -46,8 +46,13 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
 
     pub(super) async fn live_for(&self, key: &str, ttl: Ttl, operation: &'static str) -> Result<bool> {
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
+        let changed = self.try_live_for(&physical, ttl, operation).await;
+        self.or_nothing(operation, key, changed, false)
+    }
+
+    async fn try_live_for(&self, physical: &str, ttl: Ttl, operation: &'static str) -> Result<bool> {
         for _ in 0..ATTEMPTS {
-            let outcome = self.change_life(&physical, ttl.as_duration()).await;
+            let outcome = self.change_life(physical, ttl.as_duration()).await;
             match outcome.map_err(during(operation))? {
                 Change::Done(is_value) => return Ok(is_value),
                 Change::Again => {}
@@ -64,8 +69,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         };
         let this = || Condition::IfStartsWith(head.bytes().slice(..SHORT_LEN));
         let outcome = match (parse(head.bytes()), life) {
-            (Err(_), _) | (Ok(Parsed::Marker), None) => return Ok(Change::Done(false)),
-            (Ok(Parsed::Marker), Some(_)) => {
+            (Err(_), _) | (Ok(Parsed::Marker(_)), None) => return Ok(Change::Done(false)),
+            (Ok(Parsed::Marker(_)), Some(_)) => {
                 // A marker that outlived its load's window would stand in the way, so the load is voided instead.
                 self.flights().void(physical);
                 return match backend.delete(physical, this()).await? {

@@ -3,6 +3,7 @@
 mod batch;
 mod bind;
 mod builder;
+mod fallback;
 mod keyspace;
 mod life;
 mod pattern;
@@ -22,6 +23,7 @@ use std::{
 pub use self::{
     bind::Bound,
     builder::{CacheBuilder, OnUndecodable},
+    fallback::{FallbackCallback, FallbackPolicy, Fallen},
     read::Lookup,
 };
 use self::{builder::Settings, keyspace::KeySpace};
@@ -77,6 +79,7 @@ pub struct Cache<B, S = Postcard, C = Snappy> {
 
 struct Inner<B, S, C> {
     keys: KeySpace,
+    fallback: FallbackPolicy,
     core: Arc<Core<B, S, C>>,
 }
 
@@ -107,12 +110,22 @@ pub struct CacheStats {
     pub loading: usize,
     /// Calls that wait now for another call's load.
     pub waiting: usize,
+    /// Loads that run now in the background, and what clears up after others.
+    pub background: usize,
 }
 
 impl<B> Cache<B> {
     /// A cache over `backend` with every default: [`Postcard`], [`Snappy`], no prefix, no jitter.
     pub fn new(backend: B) -> Self {
-        Self::assemble(backend, Postcard, Snappy, KeySpace::default(), Settings::default())
+        let fallback = FallbackPolicy::default();
+        Self::assemble(
+            backend,
+            Postcard,
+            Snappy,
+            KeySpace::default(),
+            fallback,
+            Settings::default(),
+        )
     }
 
     /// Starts to configure a cache over `backend`.
@@ -122,7 +135,14 @@ impl<B> Cache<B> {
 }
 
 impl<B, S, C> Cache<B, S, C> {
-    fn assemble(backend: B, serializer: S, compressor: C, keys: KeySpace, settings: Settings) -> Self {
+    fn assemble(
+        backend: B,
+        serializer: S,
+        compressor: C,
+        keys: KeySpace,
+        fallback: FallbackPolicy,
+        settings: Settings,
+    ) -> Self {
         let core = Arc::new(Core {
             backend,
             serializer,
@@ -134,7 +154,7 @@ impl<B, S, C> Cache<B, S, C> {
             voided_fills: AtomicU64::new(0),
         });
         Self {
-            inner: Arc::new(Inner { keys, core }),
+            inner: Arc::new(Inner { keys, fallback, core }),
         }
     }
 
@@ -161,6 +181,7 @@ impl<B, S, C> Cache<B, S, C> {
         Self {
             inner: Arc::new(Inner {
                 keys: self.inner.keys.nested(name),
+                fallback: self.inner.fallback.clone(),
                 core: Arc::clone(&self.inner.core),
             }),
         }
@@ -188,6 +209,7 @@ impl<B, S, C> Cache<B, S, C> {
             voided_fills: core.voided_fills.load(Ordering::Relaxed),
             loading: core.flights.len(),
             waiting: core.flights.waiting(),
+            background: core.settings.background.running(),
         }
     }
 
@@ -213,6 +235,7 @@ impl<B: fmt::Debug, S, C> fmt::Debug for Cache<B, S, C> {
         f.debug_struct("Cache")
             .field("backend", self.backend())
             .field("prefix", &self.prefix())
+            .field("fallback", &self.inner.fallback)
             .field("settings", self.settings())
             .finish_non_exhaustive()
     }

@@ -1,5 +1,3 @@
-use std::pin::pin;
-
 use futures::{Stream, StreamExt, stream};
 
 use super::{Cache, during, remember::Keys};
@@ -7,9 +5,6 @@ use crate::{
     backend::CacheBackend,
     error::{Error, Result},
 };
-
-/// How many keys one round trip of a pattern removes at most.
-const BATCH: usize = 512;
 
 impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// Streams the keys that match `pattern`, without the prefix, in no order.
@@ -46,13 +41,15 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     pub fn keys(&self, pattern: &str) -> impl Stream<Item = Result<String>> + Send + Unpin + use<'_, B, S, C> {
         let space = &self.inner.keys;
         let pages = self.backend().scan(&space.pattern(pattern));
+        let (policy, pattern) = (&self.inner.fallback, pattern.to_owned());
         Box::pin(pages.flat_map(move |page| {
+            let page = policy.or_nothing("keys", &pattern, page.map_err(during("keys")), Vec::new());
             let keys: Vec<_> = match page {
                 Ok(page) => page
                     .iter()
                     .filter_map(|key| space.logical(key).map(|key| Ok(key.to_owned())))
                     .collect(),
-                Err(error) => vec![Err(error.with_operation("keys"))],
+                Err(error) => vec![Err(error)],
             };
             stream::iter(keys)
         }))
@@ -73,7 +70,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A call that is dropped has removed some of the keys.
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
-        self.remove_matching(&self.inner.keys.pattern(pattern), "delete_pattern")
+        self.remove_matching(pattern, &self.inner.keys.pattern(pattern), "delete_pattern")
             .await
     }
 
@@ -91,7 +88,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
             )
             .with_operation("clear"));
         }
-        self.remove_matching(&self.inner.keys.pattern("*"), "clear").await
+        self.remove_matching("*", &self.inner.keys.pattern("*"), "clear").await
     }
 
     /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
@@ -100,40 +97,12 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// As [`delete_pattern`](Self::delete_pattern).
     pub async fn clear_database(&self) -> Result<u64> {
-        self.remove_matching("*", "clear_database").await
+        self.remove_matching("*", "*", "clear_database").await
     }
 
-    async fn remove_matching(&self, pattern: &str, operation: &'static str) -> Result<u64> {
-        let _voided = self.invalidate(Keys::Matching(pattern));
-        let mut pages = pin!(self.backend().scan(pattern));
-        let mut removed = 0;
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| interrupted(&error, removed, operation))?;
-            for batch in page.chunks(BATCH) {
-                let keys: Vec<&str> = batch.iter().map(String::as_str).collect();
-                let mut failure = None;
-                for outcome in self.backend().delete_many(&keys).await {
-                    match outcome {
-                        Ok(outcome) => removed += u64::from(outcome.is_done()),
-                        Err(error) => failure = failure.or(Some(error)),
-                    }
-                }
-                if let Some(error) = failure {
-                    return Err(interrupted(&error, removed, operation));
-                }
-            }
-        }
-        Ok(removed)
+    async fn remove_matching(&self, pattern: &str, physical: &str, operation: &'static str) -> Result<u64> {
+        let _voided = self.invalidate(Keys::Matching(physical));
+        let removed = self.backend().delete_matching(physical).await;
+        self.or_nothing(operation, pattern, removed.map_err(during(operation)), 0)
     }
-}
-
-#[cold]
-fn interrupted(error: &Error, removed: u64, operation: &'static str) -> Error {
-    during(operation)(
-        Error::new(
-            error.kind(),
-            format!("{} (after {removed} keys were removed)", error.message()),
-        )
-        .with_source(error.clone()),
-    )
 }

@@ -95,16 +95,18 @@ where
         self.read(key, self.settings().sealing.schema, "lookup").await
     }
 
-    pub(super) async fn read<T: DeserializeOwned>(
+    pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         key: &str,
         schema: u32,
         operation: &'static str,
     ) -> Result<Lookup<T>> {
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
-        let entry = self.backend().get(&physical).await.map_err(during(operation))?;
-        self.decode(&physical, entry.as_ref().map(crate::Entry::bytes), schema)
-            .map_err(during(operation))
+        let found = match self.backend().get(&physical).await {
+            Ok(entry) => self.decode(&physical, entry.as_ref().map(crate::Entry::bytes), schema),
+            Err(error) => Err(error),
+        };
+        self.or_substitute(operation, key, found.map_err(during(operation)))
     }
 
     /// The answer that a stored entry gives a reader.
@@ -196,12 +198,13 @@ where
             .backend()
             .head(&physical, HEAD_LEN)
             .await
-            .map_err(during(operation))?;
+            .map_err(during(operation));
+        let head = self.or_nothing(operation, key, head, None)?;
         let Some(head) = head else {
             return Ok(KeyTtl::Missing);
         };
         let header = match parse(head.bytes()) {
-            Ok(Parsed::Marker) => return Ok(KeyTtl::Missing),
+            Ok(Parsed::Marker(_)) => return Ok(KeyTtl::Missing),
             Ok(Parsed::Value(header)) => header.check(S::ID, C::ID, schema).map(|()| header),
             Err(reason) => Err(reason),
         };

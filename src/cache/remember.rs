@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{Cache, during};
 use crate::{
     backend::{CacheBackend, Condition},
-    background,
     compressor::Compressor,
     envelope::{Sealing, Times, seal},
     error::{Error, Result},
@@ -138,11 +137,11 @@ where
             return;
         }
         let cache = self.0.clone();
-        background::spawn(Box::pin(async move {
+        self.0.settings().background.spawn_always(async move {
             for (key, placed) in abandoned {
                 // A marker that can not be removed now dies at the end of its window.
                 let _ = cache.backend().delete(&key, Condition::IfStartsWith(placed)).await;
             }
-        }));
+        });
     }
 }

@@ -26,7 +26,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     pub async fn delete(&self, key: &str) -> Result<bool> {
         let physical = self.inner.keys.physical(key).map_err(during("delete"))?;
         let _voided = self.invalidate(Keys::One(&physical));
-        self.remove(&physical).await.map_err(during("delete"))
+        let removed = self.remove(&physical).await.map_err(during("delete"));
+        self.or_nothing("delete", key, removed, false)
     }
 
     async fn remove(&self, physical: &str) -> Result<bool> {
@@ -100,30 +101,29 @@ where
     ) -> Result<Option<T>> {
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
         let _voided = self.invalidate(Keys::One(&physical));
+        let found = self.take_at(&physical, schema).await.map_err(during(operation));
+        Ok(self.or_substitute(operation, key, found)?.into_option())
+    }
+
+    async fn take_at<T: DeserializeOwned>(&self, physical: &str, schema: u32) -> Result<Lookup<T>> {
         for _ in 0..ATTEMPTS {
-            let entry = self.backend().get(&physical).await.map_err(during(operation))?;
-            let Some(entry) = entry else {
-                return Ok(None);
+            let Some(entry) = self.backend().get(physical).await? else {
+                return Ok(Lookup::Miss);
             };
             let bytes = entry.bytes();
-            let found = match self.open(&physical, bytes, schema) {
+            let found = match self.open(physical, bytes, schema) {
                 Ok(Opened::Marker) => Lookup::Miss,
                 Ok(Opened::Value(value, header)) => self.answer(value, &header),
-                Err(reason) => return self.undecodable(reason).map(|()| None).map_err(during(operation)),
+                Err(reason) => return self.undecodable(reason).map(|()| Lookup::Miss),
             };
             // The fence is fresh in every write, so this removes the very entry that was read.
             let this = Condition::IfStartsWith(bytes.slice(..SHORT_LEN));
-            match self
-                .backend()
-                .delete(&physical, this)
-                .await
-                .map_err(during(operation))?
-            {
-                Outcome::Done => return Ok(found.into_option()),
-                Outcome::Missing => return Ok(None),
+            match self.backend().delete(physical, this).await? {
+                Outcome::Done => return Ok(found),
+                Outcome::Missing => return Ok(Lookup::Miss),
                 Outcome::Mismatch => {}
             }
         }
-        Err(contended(operation))
+        Err(contended("pull"))
     }
 }

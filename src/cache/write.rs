@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -5,7 +7,7 @@ use super::{Cache, during, remember::Keys};
 use crate::{
     backend::{CacheBackend, Condition, Outcome, SetOptions},
     compressor::Compressor,
-    envelope::{KIND_MARKER, KIND_VALUE, Sealing, seal},
+    envelope::{HEAD_LEN, Parsed, SHORT_LEN, Sealing, parse, seal},
     error::{Error, ErrorKind, Result},
     serializer::Serializer,
     ttl::Ttl,
@@ -66,7 +68,8 @@ where
 
     /// Stores `value` only where a value is cached under `key`; answers whether it did.
     ///
-    /// A cached `None` counts as cached. Bytes that larder did not write stay as they are.
+    /// A cached `None` counts as cached, a value past its life does not. Bytes that larder did not write stay as they
+    /// are. Takes two round trips: one looks, one replaces what it saw.
     ///
     /// # Errors
     ///
@@ -112,36 +115,68 @@ where
 
     pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
         let _voided = self.invalidate(Keys::One(&write.key));
-        self.put_on(&write, Condition::Always, operation).await.map(|_| ())
+        let written = self.put_on(&write, Condition::Always, operation).await.map(|_| ());
+        self.or_nothing_at(operation, &write.key, written, ())
     }
 
     pub(super) async fn put_if_absent(&self, write: Write, operation: &'static str) -> Result<bool> {
-        let marker = Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER));
+        let added = self.try_add(&write, operation).await;
+        self.or_nothing_at(operation, &write.key, added, false)
+    }
+
+    async fn try_add(&self, write: &Write, operation: &'static str) -> Result<bool> {
         for _ in 0..ATTEMPTS {
-            if self.put_on(&write, Condition::IfAbsent, operation).await?.is_done() {
+            if self.put_on(write, Condition::IfAbsent, operation).await?.is_done() {
                 self.flights().void(&write.key);
                 return Ok(true);
             }
-            // Something stands there. A marker is nothing to the caller, so it may be replaced.
-            match self.put_on(&write, marker.clone(), operation).await? {
-                Outcome::Done => {
-                    self.flights().void(&write.key);
-                    return Ok(true);
-                }
-                Outcome::Mismatch => return Ok(false),
-                Outcome::Missing => {}
+            // Something stands there. A marker, or a value past its life, is nothing to the caller.
+            let nothing = match self.standing(&write.key).await.map_err(during(operation))? {
+                Standing::Nothing => continue,
+                Standing::Value(_) | Standing::Other => return Ok(false),
+                Standing::Marker(prefix) | Standing::Stale(prefix) => Condition::IfStartsWith(prefix),
+            };
+            if self.put_on(write, nothing, operation).await?.is_done() {
+                self.flights().void(&write.key);
+                return Ok(true);
             }
         }
         Err(contended(operation))
     }
 
     pub(super) async fn put_if_present(&self, write: Write, operation: &'static str) -> Result<bool> {
-        let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
-        let is_replaced = self.put_on(&write, value, operation).await?.is_done();
-        if is_replaced {
-            self.flights().void(&write.key);
+        let replaced = self.try_replace(&write, operation).await;
+        self.or_nothing_at(operation, &write.key, replaced, false)
+    }
+
+    async fn try_replace(&self, write: &Write, operation: &'static str) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let Standing::Value(prefix) = self.standing(&write.key).await.map_err(during(operation))? else {
+                return Ok(false);
+            };
+            let replaced = self.put_on(write, Condition::IfStartsWith(prefix), operation).await?;
+            if replaced.is_done() {
+                self.flights().void(&write.key);
+                return Ok(true);
+            }
         }
-        Ok(is_replaced)
+        Err(contended(operation))
+    }
+
+    /// Looks at what stands under a key.
+    async fn standing(&self, physical: &str) -> Result<Standing> {
+        let Some(head) = self.backend().head(physical, HEAD_LEN).await? else {
+            return Ok(Standing::Nothing);
+        };
+        let prefix = || head.bytes().slice(..SHORT_LEN);
+        Ok(match parse(head.bytes()) {
+            Ok(Parsed::Marker(_)) => Standing::Marker(prefix()),
+            Ok(Parsed::Value(header)) if header.fresh_for(self.now()) == Some(Duration::ZERO) => {
+                Standing::Stale(prefix())
+            }
+            Ok(Parsed::Value(_)) => Standing::Value(prefix()),
+            Err(_) => Standing::Other,
+        })
     }
 
     async fn put_on(&self, write: &Write, condition: Condition, operation: &'static str) -> Result<Outcome> {
@@ -151,6 +186,17 @@ where
             .await
             .map_err(during(operation))
     }
+}
+
+/// What stands under a key, with the first bytes of that very write.
+enum Standing {
+    Nothing,
+    Value(Bytes),
+    /// A value past its life, kept for those who may answer it all the same.
+    Stale(Bytes),
+    Marker(Bytes),
+    /// Bytes that this version of larder did not write.
+    Other,
 }
 
 /// An entry ready to be sent.

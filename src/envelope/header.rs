@@ -18,8 +18,10 @@ pub(crate) const KIND_MARKER: [u8; 4] = [MAGIC[0], MAGIC[1], VERSION, MARKER];
 const FENCE: usize = 8;
 /// Kind and fence: what tells one write of an entry from every other.
 pub(crate) const SHORT_LEN: usize = KIND_VALUE.len() + FENCE;
-/// Kind and fence, flags, holder and until: a marker or a leased value as its holder last wrote it.
-pub(crate) const LONG_LEN: usize = SHORT_LEN + 1 + 8 + 8;
+/// Kind and fence, flags and holder: an entry that is held by one load, however often that has renewed its lease.
+pub(crate) const HELD_LEN: usize = SHORT_LEN + 1 + 8;
+/// What [`HELD_LEN`] covers, and until: a marker or a leased value as its holder last wrote it.
+pub(crate) const LONG_LEN: usize = HELD_LEN + 8;
 /// Kind, fence and flags: the part of the header that every entry has in the same place.
 pub(super) const FIXED: usize = SHORT_LEN + 1;
 const LEASE: usize = 8 + 8 + 4;
@@ -39,12 +41,12 @@ const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_LEASE | FLAG_TIMES;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     /// Stands in the place of a value that is being loaded.
-    Marker,
+    Marker(Lease),
     Value(Header),
 }
 
 /// The header of a value.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(super) none: bool,
     pub(super) serializer: u8,
@@ -77,7 +79,41 @@ pub(crate) struct Lease {
     pub(crate) length: Duration,
 }
 
+/// The holder of a pause after a failed load: nobody loads, and nobody is to be waited for.
+const NOBODY: u64 = 0;
+
 impl Lease {
+    /// A pause of `length` from `now`, after a load that has failed.
+    pub(crate) fn pause(now: Duration, length: Duration) -> Self {
+        Self {
+            holder: NOBODY,
+            until: now + length,
+            length,
+        }
+    }
+
+    /// Tells whether it is held by a load, and not by a pause.
+    pub(crate) fn is_loading(&self, now: Duration) -> bool {
+        self.holder != NOBODY && self.is_held(now)
+    }
+
+    /// One of `length` from `now`, for whoever first writes it.
+    pub(crate) fn new(now: Duration, length: Duration) -> Self {
+        Self {
+            holder: rand::random_range(1..=u64::MAX),
+            until: now + length,
+            length,
+        }
+    }
+
+    fn to_bytes(self) -> [u8; LEASE] {
+        let mut block = [0; LEASE];
+        block[..8].copy_from_slice(&self.holder.to_le_bytes());
+        block[8..16].copy_from_slice(&millis(self.until).to_le_bytes());
+        block[16..].copy_from_slice(&short_millis(self.length).to_le_bytes());
+        block
+    }
+
     /// Tells whether somebody else's refresh, or a pause after one that failed, is to be waited for at `now`.
     ///
     /// A lease that ends implausibly late was written by a clock that is ahead, and does not count.
@@ -165,10 +201,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Undecodable> {
         });
     }
     if kind == MARKER {
-        return if flags == FLAG_LEASE && rest.0.is_empty() {
-            Ok(Parsed::Marker)
-        } else {
-            Err(Undecodable::Malformed)
+        return match lease {
+            Some(lease) if flags == FLAG_LEASE && rest.0.is_empty() => Ok(Parsed::Marker(lease)),
+            _ => Err(Undecodable::Malformed),
         };
     }
     if kind != VALUE {
@@ -260,16 +295,22 @@ pub(crate) fn is_none(entry: &[u8]) -> bool {
     entry.get(SHORT_LEN).is_some_and(|flags| flags & FLAG_NONE != 0)
 }
 
-/// The marker of a new load: a fresh fence and holder, and no lease.
-pub(crate) fn marker(until: Duration) -> Bytes {
+/// The marker of a new load: a fresh fence, and `lease`, whose length is zero where nobody has to wait for the load.
+pub(crate) fn marker(lease: Lease) -> Bytes {
     let mut bytes = Vec::with_capacity(FIXED + LEASE);
     bytes.extend_from_slice(&KIND_MARKER);
     bytes.extend_from_slice(&rand::random::<[u8; FENCE]>());
     bytes.push(FLAG_LEASE);
-    bytes.extend_from_slice(&rand::random::<[u8; 8]>());
-    bytes.extend_from_slice(&millis(until).to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&lease.to_bytes());
     Bytes::from(bytes)
+}
+
+/// The lease in a marker or a value; `None` where there is no room for one.
+pub(crate) fn lease_of(entry: &[u8]) -> Option<Lease> {
+    match parse(entry).ok()? {
+        Parsed::Marker(lease) => Some(lease),
+        Parsed::Value(header) => header.lease,
+    }
 }
 
 /// The same entry with another lease in its lease block; `None` where it has none.
@@ -278,16 +319,14 @@ pub(crate) fn with_lease(entry: &[u8], lease: Lease) -> Option<Bytes> {
         return None;
     }
     let mut bytes = entry.to_vec();
-    let block = bytes.get_mut(FIXED..FIXED + LEASE)?;
-    block[..8].copy_from_slice(&lease.holder.to_le_bytes());
-    block[8..16].copy_from_slice(&millis(lease.until).to_le_bytes());
-    block[16..].copy_from_slice(&short_millis(lease.length).to_le_bytes());
+    bytes.get_mut(FIXED..FIXED + LEASE)?.copy_from_slice(&lease.to_bytes());
     Some(Bytes::from(bytes))
 }
 
 /// The same entry with another logical life, checked before and after; `None` where it has no such life.
 ///
-/// Its holder is another too, so that whoever means to rewrite the entry as it was finds that it is not.
+/// Its `until` is another too, so that whoever means to rewrite the entry as it was finds that it is not; who holds it
+/// stays the same.
 pub(crate) fn with_life(
     key: &str,
     entry: &[u8],
@@ -308,8 +347,9 @@ pub(crate) fn with_life(
     let mut bytes = entry.to_vec();
     bytes[times_at..times_at + 8].copy_from_slice(&millis(created).to_le_bytes());
     bytes[times_at + 8..times_at + 16].copy_from_slice(&millis(expires).to_le_bytes());
-    if header.lease.is_some() {
-        bytes[FIXED..FIXED + 8].copy_from_slice(&rand::random::<[u8; 8]>());
+    if let Some(lease) = header.lease {
+        let until = lease.until + Duration::from_millis(1);
+        bytes[FIXED..FIXED + LEASE].copy_from_slice(&Lease { until, ..lease }.to_bytes());
     }
     let checksum = checksum(key, header.covered(&bytes), &bytes[header.len..]);
     bytes[checksum_at..header.len].copy_from_slice(&checksum.to_le_bytes());

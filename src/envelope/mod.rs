@@ -6,8 +6,8 @@ mod seal;
 mod undecodable;
 
 pub(crate) use header::{
-    HEAD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, marker, parse,
-    with_lease, with_life,
+    HEAD_LEN, HELD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, lease_of,
+    marker, parse, with_lease, with_life,
 };
 pub(crate) use open::{Opened, open};
 pub(crate) use seal::{Sealing, seal};

@@ -32,7 +32,7 @@ where
     T: DeserializeOwned,
 {
     let header = match parse(entry)? {
-        Parsed::Marker => return Ok(Opened::Marker),
+        Parsed::Marker(_) => return Ok(Opened::Marker),
         Parsed::Value(header) => header,
     };
     header.check(S::ID, C::ID, schema)?;

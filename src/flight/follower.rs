@@ -16,8 +16,8 @@ use crate::clock::{Clock, Sleep};
 
 /// A call that waits for a flight another one leads. Resolves to its landing, or to the lead of it.
 #[derive(Debug)]
-pub(crate) struct Follower<'a> {
-    flights: &'a Flights,
+pub(crate) struct Follower {
+    flights: Flights,
     flight: Arc<Flight>,
     number: u64,
     has_left: bool,
@@ -25,14 +25,14 @@ pub(crate) struct Follower<'a> {
 
 /// What a follower's wait came to.
 #[derive(Debug)]
-pub(crate) enum Arrival<'a> {
+pub(crate) enum Arrival {
     Landed(Landing),
     /// The leader is gone, and this call leads in its place.
-    TakeOver(Leader<'a>),
+    TakeOver(Leader),
 }
 
-impl<'a> Follower<'a> {
-    pub(super) fn new(flights: &'a Flights, flight: Arc<Flight>, number: u64) -> Self {
+impl Follower {
+    pub(super) fn new(flights: Flights, flight: Arc<Flight>, number: u64) -> Self {
         Self {
             flights,
             flight,
@@ -61,10 +61,10 @@ impl<'a> Follower<'a> {
     }
 }
 
-impl<'a> Future for Follower<'a> {
-    type Output = Arrival<'a>;
+impl Future for Follower {
+    type Output = Arrival;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arrival<'a>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arrival> {
         let flight = Arc::clone(&self.flight);
         let mut state = flight.state.lock();
         let arrival = match &state.phase {
@@ -75,7 +75,7 @@ impl<'a> Future for Follower<'a> {
             Phase::Landed(landing) => Arrival::Landed(landing.clone()),
             Phase::Vacant => {
                 state.phase = Phase::Led;
-                Arrival::TakeOver(Leader::new(self.flights, Arc::clone(&flight)))
+                Arrival::TakeOver(Leader::new(self.flights.clone(), Arc::clone(&flight)))
             }
         };
         state.waiting.remove(self.number);
@@ -84,7 +84,7 @@ impl<'a> Future for Follower<'a> {
     }
 }
 
-impl Drop for Follower<'_> {
+impl Drop for Follower {
     fn drop(&mut self) {
         if self.has_left {
             return;
@@ -96,7 +96,7 @@ impl Drop for Follower<'_> {
         };
         // This may have been the one that was woken to take over.
         if is_vacant {
-            hand_over(self.flights, &self.flight);
+            hand_over(&self.flights, &self.flight);
         }
     }
 }

@@ -7,14 +7,14 @@ use super::{
 
 /// The one call that runs the load of a flight. Dropping it hands the flight over, or ends it.
 #[derive(Debug)]
-pub(crate) struct Leader<'a> {
-    flights: &'a Flights,
+pub(crate) struct Leader {
+    flights: Flights,
     flight: Arc<Flight>,
     is_done: bool,
 }
 
-impl<'a> Leader<'a> {
-    pub(super) fn new(flights: &'a Flights, flight: Arc<Flight>) -> Self {
+impl Leader {
+    pub(super) fn new(flights: Flights, flight: Arc<Flight>) -> Self {
         Self {
             flights,
             flight,
@@ -53,6 +53,16 @@ impl<'a> Leader<'a> {
         self.flight.state.lock().placed = None;
     }
 
+    /// Notes the entry whose lease the flight holds now, as it was last written; `None` where it holds none any more.
+    pub(crate) fn hold(&self, entry: Option<Bytes>) {
+        self.flight.state.lock().held = entry;
+    }
+
+    /// The entry whose lease the flight holds; one that took over finds its predecessor's.
+    pub(crate) fn held(&self) -> Option<Bytes> {
+        self.flight.state.lock().held.clone()
+    }
+
     /// Says that the load begins now. Calls made later share it only if they see its fence.
     pub(crate) fn begin(&self) {
         let load = self.flights.begin();
@@ -81,14 +91,14 @@ impl<'a> Leader<'a> {
     }
 }
 
-impl Drop for Leader<'_> {
+impl Drop for Leader {
     fn drop(&mut self) {
         if self.is_done {
             self.flights.remove(&self.flight);
             let placed = self.flight.state.lock().placed.take();
             self.flights.abandon(&self.flight.key, placed);
         } else {
-            hand_over(self.flights, &self.flight);
+            hand_over(&self.flights, &self.flight);
         }
     }
 }
@@ -96,7 +106,7 @@ impl Drop for Leader<'_> {
 /// Wakes one follower to take over a flight that has no leader; where nobody waits, the flight is over.
 pub(super) fn hand_over(flights: &Flights, flight: &Arc<Flight>) {
     // The table first, as everywhere, and held throughout: nobody boards between the look and the removal.
-    let mut table = flights.table.lock();
+    let mut table = flights.lock_table();
     let mut state = flight.state.lock();
     if state.waiting.is_empty() {
         state.phase = Phase::Landed(Landing::Nothing);

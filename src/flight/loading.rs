@@ -27,7 +27,7 @@ pub(crate) struct Loading<F> {
 
 impl<F: Future> Loading<F> {
     /// The load that all of `leaders` run together.
-    pub(crate) fn new<'l>(leaders: impl IntoIterator<Item = &'l Leader<'l>>, load: F) -> Self {
+    pub(crate) fn new<'l>(leaders: impl IntoIterator<Item = &'l Leader>, load: F) -> Self {
         Self {
             flights: leaders.into_iter().map(|leader| Arc::clone(leader.flight())).collect(),
             load: Box::pin(load),

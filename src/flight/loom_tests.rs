@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    fn lead(&self, mut leader: Leader<'_>) {
+    fn lead(&self, mut leader: Leader) {
         if leader.fence().is_none() {
             leader.attempt(Bytes::from_static(b"placed"));
             leader.fill_against(Bytes::from_static(b"fence"));

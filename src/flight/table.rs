@@ -18,15 +18,22 @@ use super::{
 };
 use crate::{clock::Sleep, error::Error};
 
-/// Every flight under way in one cache, by physical key.
-#[derive(Default)]
+/// Every flight under way in one cache, by physical key. Clones are the same table.
+#[derive(Clone, Default)]
 pub(crate) struct Flights {
-    pub(super) table: Mutex<HashMap<Box<str>, Arc<Flight>>>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    table: Mutex<Table>,
     /// How many loads have begun; orders calls and loads.
     begun: AtomicU64,
     /// Fences of flights that ended with nobody left to release them.
     abandoned: Mutex<Vec<(Box<str>, Bytes)>>,
 }
+
+pub(super) type Table = HashMap<Box<str>, Arc<Flight>>;
 
 /// When a call began, in loads.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +69,9 @@ pub(crate) enum Landing {
 }
 
 /// What a call is on a flight.
-pub(crate) enum Boarding<'a> {
-    Leader(Leader<'a>),
-    Follower(Follower<'a>),
+pub(crate) enum Boarding {
+    Leader(Leader),
+    Follower(Follower),
     /// The call was made by the very load it would wait for.
     Reentrant,
 }
@@ -83,6 +90,8 @@ pub(super) struct State {
     pub(super) fence: Option<Bytes>,
     /// The first bytes of a marker that this flight placed, or tried to, and that nobody has released.
     pub(super) placed: Option<Bytes>,
+    /// The entry whose lease this flight holds, as it last wrote it.
+    pub(super) held: Option<Bytes>,
     /// Set by an invalidation in this process: what is loaded must not be stored.
     pub(super) voided: bool,
     pub(super) waiting: Waiting,
@@ -147,21 +156,25 @@ impl Waiting {
 impl Flights {
     /// The moment of now; to be taken before the call reads anything.
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket(self.begun.load(Ordering::SeqCst))
+        Ticket(self.inner.begun.load(Ordering::SeqCst))
     }
 
     /// Tells whether any load has begun since `ticket`.
     pub(crate) fn has_begun_since(&self, ticket: Ticket) -> bool {
-        self.begun.load(Ordering::SeqCst) != ticket.0
+        self.inner.begun.load(Ordering::SeqCst) != ticket.0
+    }
+
+    pub(super) fn lock_table(&self) -> impl std::ops::DerefMut<Target = Table> + '_ {
+        self.inner.table.lock()
     }
 
     pub(super) fn begin(&self) -> u64 {
-        self.begun.fetch_add(1, Ordering::SeqCst) + 1
+        self.inner.begun.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Boards the flight of `key` where the sharing rule allows it, else leads a new one.
-    pub(crate) fn board<'a>(&'a self, key: &str, ticket: Ticket, sight: Sight<'_>) -> Boarding<'a> {
-        let mut table = self.table.lock();
+    pub(crate) fn board(&self, key: &str, ticket: Ticket, sight: Sight<'_>) -> Boarding {
+        let mut table = self.inner.table.lock();
         if let Some(flight) = table.get(key) {
             if loading::is_loading(flight) {
                 return Boarding::Reentrant;
@@ -170,15 +183,15 @@ impl Flights {
             if state.may_be_shared(ticket, sight) {
                 let number = state.waiting.add();
                 drop(state);
-                return Boarding::Follower(Follower::new(self, Arc::clone(flight), number));
+                return Boarding::Follower(Follower::new(self.clone(), Arc::clone(flight), number));
             }
         }
         Boarding::Leader(self.lead(&mut table, key))
     }
 
     /// Leads a new flight of `key`, unless there is one; for refreshes that nobody has to wait for.
-    pub(crate) fn lead_if_none<'a>(&'a self, key: &str) -> Option<Leader<'a>> {
-        let mut table = self.table.lock();
+    pub(crate) fn lead_if_none(&self, key: &str) -> Option<Leader> {
+        let mut table = self.inner.table.lock();
         if table.contains_key(key) {
             return None;
         }
@@ -186,7 +199,7 @@ impl Flights {
     }
 
     /// Leads a flight that takes the place of an older one in the table.
-    fn lead<'a>(&'a self, table: &mut HashMap<Box<str>, Arc<Flight>>, key: &str) -> Leader<'a> {
+    fn lead(&self, table: &mut Table, key: &str) -> Leader {
         let flight = Arc::new(Flight {
             key: key.into(),
             state: Mutex::new(State {
@@ -194,6 +207,7 @@ impl Flights {
                 load: None,
                 fence: None,
                 placed: None,
+                held: None,
                 voided: false,
                 waiting: Waiting::default(),
                 bound: None,
@@ -202,12 +216,12 @@ impl Flights {
         if let Some(older) = table.insert(key.into(), Arc::clone(&flight)) {
             older.leave();
         }
-        Leader::new(self, flight)
+        Leader::new(self.clone(), flight)
     }
 
     /// Takes the flight of `key` out of the table, so that no later call shares it, and keeps it from storing.
     pub(crate) fn void(&self, key: &str) {
-        let mut table = self.table.lock();
+        let mut table = self.inner.table.lock();
         if let Some(flight) = table.remove(key) {
             flight.state.lock().voided = true;
         }
@@ -215,7 +229,7 @@ impl Flights {
 
     /// [`void`](Self::void) for every key that `matches`.
     pub(crate) fn void_matching(&self, matches: impl Fn(&str) -> bool) {
-        let mut table = self.table.lock();
+        let mut table = self.inner.table.lock();
         table.retain(|key, flight| {
             let keep = !matches(key);
             if !keep {
@@ -227,7 +241,7 @@ impl Flights {
 
     /// Takes this very flight out of the table, if it is still there.
     pub(super) fn remove(&self, flight: &Arc<Flight>) {
-        let mut table = self.table.lock();
+        let mut table = self.inner.table.lock();
         if table.get(&flight.key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
             table.remove(&flight.key);
         }
@@ -242,23 +256,23 @@ impl Flights {
     /// Leaves a fence that this process placed to whoever calls [`take_abandoned`](Self::take_abandoned).
     pub(super) fn abandon(&self, key: &str, placed: Option<Bytes>) {
         if let Some(placed) = placed {
-            self.abandoned.lock().push((key.into(), placed));
+            self.inner.abandoned.lock().push((key.into(), placed));
         }
     }
 
     /// The fences to be released: each key and the first bytes of the marker that was placed there.
     pub(crate) fn take_abandoned(&self) -> Vec<(Box<str>, Bytes)> {
-        std::mem::take(&mut self.abandoned.lock())
+        std::mem::take(&mut self.inner.abandoned.lock())
     }
 
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
-        self.table.lock().len()
+        self.inner.table.lock().len()
     }
 
     /// How many calls wait for the flights under way.
     pub(crate) fn waiting(&self) -> usize {
-        let table = self.table.lock();
+        let table = self.inner.table.lock();
         table.values().map(|flight| flight.state.lock().waiting.len()).sum()
     }
 }

@@ -8,21 +8,21 @@ use futures::{FutureExt, executor::block_on};
 
 use super::*;
 
-fn leader<'a>(flights: &'a Flights, key: &str) -> Leader<'a> {
+fn leader(flights: &Flights, key: &str) -> Leader {
     match flights.board(key, flights.ticket(), Sight::Nothing) {
         Boarding::Leader(leader) => leader,
         _ => panic!("expected to lead"),
     }
 }
 
-fn follower<'a>(flights: &'a Flights, key: &str, ticket: Ticket, sight: Sight<'_>) -> Follower<'a> {
+fn follower(flights: &Flights, key: &str, ticket: Ticket, sight: Sight<'_>) -> Follower {
     match flights.board(key, ticket, sight) {
         Boarding::Follower(follower) => follower,
         _ => panic!("expected to follow"),
     }
 }
 
-fn place(leader: &Leader<'_>) {
+fn place(leader: &Leader) {
     leader.attempt(Bytes::from("one, placed"));
     leader.fill_against(Bytes::from("one"));
 }

@@ -35,13 +35,31 @@ where
     S: Serializer,
     C: Compressor,
 {
-    /// Fences, loads, shares and fills.
+    /// Fences, loads, shares and fills; where that fails, answers the stale value if it may.
     pub(super) async fn lead<T, E, F>(
         &self,
-        mut leader: Leader<'_>,
-        mut seen: Seen<T>,
+        leader: Leader,
+        seen: Seen<T>,
         loader: F,
     ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
+        match self.try_lead(leader, seen, loader).await {
+            Ok(answer) => Ok(answer),
+            Err((failure, mut seen)) => self.or_stale(&mut seen, failure),
+        }
+    }
+
+    /// Fences, loads, shares and fills. A failure comes with what the call has seen.
+    pub(super) async fn try_lead<T, E, F>(
+        &self,
+        mut leader: Leader,
+        mut seen: Seen<T>,
+        loader: F,
+    ) -> Result<Remembered<T>, (LoadError<E>, Seen<T>)>
     where
         T: Serialize + DeserializeOwned,
         E: Send + Sync + 'static,
@@ -52,22 +70,26 @@ where
                 Ok(Ready::Load) => {}
                 Ok(Ready::Found(found)) => {
                     leader.land(Landing::Found);
-                    return Ok(Remembered::new(found.value, Source::Hit));
+                    return Ok(found.answer(self.cache.now()));
                 }
                 Err(error) => {
                     leader.land(Landing::Raised(error.clone()));
-                    return Err(LoadError::Cache(error));
+                    return Err((LoadError::Cache(error), Seen::Nothing));
                 }
             }
         }
         leader.begin();
         self.cache.count_load();
         let began = self.cache.settings().clock.monotonic();
-        let outcome = Loading::new([&leader], async { loader().await }).await;
+        let load = Loading::new([&leader], async { loader().await });
+        let outcome = self.while_renewing(&leader, load).await;
         let took = self.cache.settings().clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
-            Some(Ok(loaded)) => return self.finish(leader, loaded, took).await,
+            Some(Ok(loaded)) => {
+                let finished = self.finish(leader, loaded, took).await;
+                return finished.map_err(|error| (error, Seen::Nothing));
+            }
             Some(Err(error)) => {
                 let error = Arc::new(error);
                 leader.land(Landing::Failed(Arc::clone(&error) as _));
@@ -79,14 +101,14 @@ where
             }
         };
         self.release(&leader).await;
-        self.throttle(seen.refreshed()).await;
-        self.or_stale(&mut seen, failure)
+        self.throttle(leader.held().or(seen.refreshed())).await;
+        Err((failure, seen))
     }
 
     /// Shares and fills what was loaded.
     async fn finish<T, E>(
         &self,
-        mut leader: Leader<'_>,
+        mut leader: Leader,
         loaded: Loaded<T>,
         took: Duration,
     ) -> Result<Remembered<T>, LoadError<E>>
@@ -145,14 +167,14 @@ where
             None => self.cache.seal(self.physical, &None::<()>, self.plan.schema, times)?,
         };
         let expiry = match lives[usize::from(is_none(&bytes))] {
-            Some(life) => Expiry::After(life + self.plan.stale_if_error.unwrap_or_default()),
+            Some(life) => Expiry::After((life + self.plan.kept_beyond()).min(Ttl::MAX)),
             None => Expiry::Never,
         };
         Ok(Sealed { bytes, expiry })
     }
 
     /// How a loaded entry is to be set; `None` where it must not be.
-    pub(super) fn fill_options(&self, leader: &Leader<'_>, expiry: Expiry) -> Option<SetOptions> {
+    pub(super) fn fill_options(&self, leader: &Leader, expiry: Expiry) -> Option<SetOptions> {
         if leader.is_voided() {
             self.cache.count_voided();
             return None;
@@ -165,7 +187,7 @@ where
         }
     }
 
-    async fn fill(&self, leader: &Leader<'_>, sealed: Sealed) -> Result<()> {
+    async fn fill(&self, leader: &Leader, sealed: Sealed) -> Result<()> {
         let Some(options) = self.fill_options(leader, sealed.expiry) else {
             self.release(leader).await;
             return Ok(());
@@ -181,7 +203,7 @@ where
     }
 
     /// Notes what became of a fill whose entry begins with `own`.
-    pub(super) async fn settle(&self, leader: &Leader<'_>, outcome: Outcome, own: Bytes) {
+    pub(super) async fn settle(&self, leader: &Leader, outcome: Outcome, own: Bytes) {
         leader.settle();
         if !outcome.is_done() {
             self.cache.count_voided();

@@ -57,6 +57,12 @@ impl<T> Loaded<T> {
         self
     }
 
+    #[cfg(feature = "macros")]
+    pub(crate) fn ttl_or_error(mut self, ttl: Result<Ttl, Error>) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
     /// Returns the answer to the callers and stores nothing.
     pub const fn do_not_store(mut self) -> Self {
         self.is_stored = false;
@@ -117,6 +123,11 @@ pub enum Source {
 pub enum StaleReason {
     /// The load failed just now.
     LoadFailed,
-    /// A load failed a short while ago, and the next is not due yet.
+    /// A load failed a short while ago, and the next is not due yet; or another process is loading.
     Throttled,
+    /// It is being reloaded: [`stale_while_revalidate`](crate::LoadOptions::stale_while_revalidate).
+    Revalidating,
+    /// The load took longer than the [soft](crate::LoadOptions::soft_timeout) or the
+    /// [hard](crate::LoadOptions::hard_timeout) timeout.
+    TimedOut,
 }

@@ -151,6 +151,7 @@ where
                 ttl,
                 ticket,
                 wants_value: false,
+                waits_since: std::sync::OnceLock::new(),
             })
             .collect();
         let batch = Batch {

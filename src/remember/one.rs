@@ -1,4 +1,4 @@
-use std::{future::Future, ops::ControlFlow};
+use std::{future::Future, ops::ControlFlow, sync::OnceLock, time::Duration};
 
 use futures::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -6,8 +6,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     error::LoadError,
     loaded::{Loaded, Remembered, Source, StaleReason},
-    look::Seen,
-    options::{LoadOptions, OnError, Plan},
+    look::{Found, Seen},
+    options::{LoadOptions, OnError},
+    plan::Plan,
 };
 use crate::{
     backend::CacheBackend,
@@ -15,7 +16,7 @@ use crate::{
     compressor::Compressor,
     envelope::Opened,
     error::{Error, Result},
-    flight::{Arrival, Boarding, Follower, Landing, Ticket},
+    flight::{Arrival, Boarding, Follower, Landing, Leader, Ticket},
     serializer::{Decoded, Serializer},
     ttl::Ttl,
 };
@@ -31,6 +32,8 @@ pub(super) struct Call<'a, B, S, C> {
     pub(super) ticket: Ticket,
     /// The call has to answer a value: a stored `None` is a miss to it.
     pub(super) wants_value: bool,
+    /// When the call first had to wait, by the monotonic clock.
+    pub(super) waits_since: OnceLock<Duration>,
 }
 
 impl<B, S, C> Cache<B, S, C>
@@ -147,7 +150,8 @@ where
             .await
     }
 
-    async fn remember_by<T, E, F>(
+    /// Answers a value where `wants_value`: a stored `None` is a miss then, unless `T` is an `Option`.
+    pub(crate) async fn remember_by<T, E, F>(
         &self,
         key: &str,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
@@ -169,12 +173,38 @@ where
             ttl: self.ttl_of(ttl, "remember")?,
             ticket,
             wants_value,
+            waits_since: OnceLock::new(),
         };
-        match call.look().await?.answer(&plan, self.now()) {
-            ControlFlow::Break(answer) => Ok(answer),
-            ControlFlow::Continue(seen) => call.load(seen, loader).await,
-        }
+        let seen = match call.look().await?.answer(&plan, self.now()) {
+            ControlFlow::Break(answer) => return Ok(answer),
+            ControlFlow::Continue(seen) => seen,
+        };
+        let kept = seen.kept(&plan, self.now());
+        // Boxed, so that a hit pays nothing for the size of a load.
+        let load = Box::pin(async {
+            // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
+            let _sweeper = self.sweeper();
+            match call.board(seen).await {
+                Boarded::Answered(answer) => answer,
+                Boarded::Leads(leader, seen) => call.lead(leader, seen, loader).await,
+                Boarded::Refreshes(leader, found) => call.lead(leader, Seen::Due(found), loader).await,
+                Boarded::IsAlone(seen) => call.load_alone(seen, loader).await,
+            }
+        });
+        call.in_time(load, kept, None).await
     }
+}
+
+/// What a call has to do once it has looked at the flights.
+pub(super) enum Boarded<T, E> {
+    /// Nothing: another call has loaded, or loads.
+    Answered(Result<Remembered<T>, LoadError<E>>),
+    /// To load what somebody waits for.
+    Leads(Leader, Seen<T>),
+    /// To reload a value that can be answered at once.
+    Refreshes(Leader, Found<T>),
+    /// To load for itself: what another call's load answered is of no use to it.
+    IsAlone(Seen<T>),
 }
 
 impl<B, S, C> Call<'_, B, S, C> {
@@ -183,7 +213,9 @@ impl<B, S, C> Call<'_, B, S, C> {
     }
 
     /// Waits for another call's flight, for as long as the options allow.
-    pub(super) async fn follow<'f>(&self, follower: Follower<'f>) -> Option<Arrival<'f>> {
+    pub(super) async fn follow(&self, follower: Follower) -> Option<Arrival> {
+        // What is left of the wait counts for leases too, should this call come to lead.
+        let _ = self.patience();
         let bound = follower.bound(self.plan.wait, &*self.cache.settings().clock);
         match select(follower, bound).await {
             Either::Left((arrival, _)) => Some(arrival),
@@ -256,39 +288,41 @@ where
     S: Serializer + 'static,
     C: Compressor + 'static,
 {
-    /// Shares a load of the key or runs one.
-    async fn load<T, E, F>(&self, mut seen: Seen<T>, loader: F) -> Result<Remembered<T>, LoadError<E>>
+    /// Waits for a load of the key that may be shared, or comes to lead one.
+    pub(super) async fn board<T, E>(&self, mut seen: Seen<T>) -> Boarded<T, E>
     where
-        T: Serialize + DeserializeOwned,
+        T: DeserializeOwned,
         E: Send + Sync + 'static,
-        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
         let flights = self.cache.flights();
-        // Declared before any leader or follower, so that it is dropped after them and sees what they leave.
-        let _sweeper = self.cache.sweeper();
-        if let Seen::Due(found) = seen {
-            // One call reloads, and nobody waits for it.
-            return match flights.lead_if_none(self.physical) {
-                Some(leader) => self.lead(leader, Seen::Due(found), loader).await,
-                None => Ok(Remembered::new(found.value, Source::Hit)),
-            };
-        }
         loop {
+            if let Seen::Due(found) = seen {
+                // One call reloads, and nobody waits for it.
+                return match flights.lead_if_none(self.physical) {
+                    Some(leader) => Boarded::Refreshes(leader, found),
+                    None => Boarded::Answered(Ok(found.answer(self.cache.now()))),
+                };
+            }
             let follower = match flights.board(self.physical, self.ticket, seen.sight(self.plan)) {
-                Boarding::Reentrant => return Err(LoadError::Reentrant),
-                Boarding::Leader(leader) => return self.lead(leader, seen, loader).await,
+                Boarding::Reentrant => return Boarded::Answered(Err(LoadError::Reentrant)),
+                Boarding::Leader(leader) => return Boarded::Leads(leader, seen),
                 Boarding::Follower(follower) => follower,
             };
             match self.follow(follower).await {
-                Some(Arrival::TakeOver(leader)) => return self.lead(leader, seen, loader).await,
-                Some(Arrival::Landed(Landing::Found)) => match self.look().await?.answer(self.plan, self.cache.now()) {
-                    ControlFlow::Break(answer) => return Ok(answer),
-                    ControlFlow::Continue(again) => seen = again,
+                Some(Arrival::TakeOver(leader)) => return Boarded::Leads(leader, seen),
+                Some(Arrival::Landed(Landing::Found)) => match self.look().await {
+                    Ok(again) => match again.answer(self.plan, self.cache.now()) {
+                        ControlFlow::Break(answer) => return Boarded::Answered(Ok(answer)),
+                        ControlFlow::Continue(again) => seen = again,
+                    },
+                    Err(error) => return Boarded::Answered(Err(LoadError::Cache(error))),
                 },
-                Some(Arrival::Landed(landing)) => match self.landed(landing, &mut seen) {
-                    Some(answer) => return answer,
-                    None => return self.load_alone(seen, loader).await,
-                },
+                Some(Arrival::Landed(landing)) => {
+                    return match self.landed(landing, &mut seen) {
+                        Some(answer) => Boarded::Answered(answer),
+                        None => Boarded::IsAlone(seen),
+                    };
+                }
                 // Its leader is too slow, or was forgotten by whoever should poll it.
                 None => {}
             }

@@ -1,9 +1,6 @@
 use std::time::Duration;
 
-use crate::{
-    error::{Error, Result},
-    ttl::Ttl,
-};
+use crate::{error::Error, ttl::Ttl};
 
 /// What a `remember` does when the backend fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,19 +39,23 @@ pub enum OnError {
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct LoadOptions {
-    negative_ttl: Option<Ttl>,
-    ttl_jitter: Option<f64>,
-    on_error: Option<OnError>,
-    schema_version: Option<u32>,
-    force_refresh: bool,
-    unfenced: Option<bool>,
-    fill_window: Option<Duration>,
-    wait: Option<Duration>,
-    refresh_ahead: Option<f64>,
-    early: Option<f64>,
-    stale_if_error: Option<Duration>,
-    throttle: Option<Duration>,
-    problem: Option<Error>,
+    pub(super) negative_ttl: Option<Ttl>,
+    pub(super) ttl_jitter: Option<f64>,
+    pub(super) on_error: Option<OnError>,
+    pub(super) schema_version: Option<u32>,
+    pub(super) force_refresh: bool,
+    pub(super) unfenced: Option<bool>,
+    pub(super) fill_window: Option<Duration>,
+    pub(super) wait: Option<Duration>,
+    pub(super) refresh_ahead: Option<f64>,
+    pub(super) early: Option<f64>,
+    pub(super) stale_if_error: Option<Duration>,
+    pub(super) throttle: Option<Duration>,
+    pub(super) lease: Option<Duration>,
+    pub(super) stale_while_revalidate: Option<Duration>,
+    pub(super) soft_timeout: Option<Duration>,
+    pub(super) hard_timeout: Option<Duration>,
+    pub(super) problem: Option<Error>,
 }
 
 impl LoadOptions {
@@ -162,6 +163,54 @@ impl LoadOptions {
         self
     }
 
+    /// Lets one process load at a time: the others wait for it. Default: off, and each process loads for itself.
+    ///
+    /// Whoever holds the lease renews it while its load runs, however long that takes. Those that wait look again from
+    /// time to time; when they have seen no sign of the holder for the length of the lease, because its process was
+    /// killed or is stuck, one of them loads in its place. Nobody waits longer than [`wait`](Self::wait), nor where the
+    /// backend is away: then each process loads for itself, once. A value that is refreshed early is refreshed by the
+    /// holder alone, and the others answer what they have.
+    ///
+    /// Short enough to wait for after a crash, and long enough that a busy process can renew it in time: seconds.
+    /// [`remember_many`](crate::Cache::remember_many) neither takes leases nor waits for them.
+    pub fn lease(mut self, length: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
+        self.lease = self.span("lease", length).or(self.lease);
+        self
+    }
+
+    /// Keeps a value for `window` past its ttl, and answers it at once while one call reloads it. Default: off.
+    ///
+    /// [`remember_detached`](crate::Cache::remember_detached) reloads in the background. In the other calls the one
+    /// that notices reloads, and only the others are answered at once. Within the window a value also answers for a load
+    /// that fails, and the next one is tried after the [`throttle`](Self::throttle).
+    pub fn stale_while_revalidate(mut self, window: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
+        self.stale_while_revalidate = self
+            .span("stale_while_revalidate", window)
+            .or(self.stale_while_revalidate);
+        self
+    }
+
+    /// How long [`remember_detached`](crate::Cache::remember_detached) waits for a load where it has a stale value to
+    /// answer instead. Default: until the load ends.
+    ///
+    /// The load goes on in the background, and what it answers is stored. The stale value is one that
+    /// [`stale_if_error`](Self::stale_if_error) or [`stale_while_revalidate`](Self::stale_while_revalidate) has kept. The
+    /// other calls can not leave their loads behind, and wait for them.
+    pub fn soft_timeout(mut self, limit: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
+        self.soft_timeout = self.span("soft_timeout", limit).or(self.soft_timeout);
+        self
+    }
+
+    /// How long a call for one key waits for a load, its own or a shared one. Default: for its own as long as it takes.
+    ///
+    /// Then it answers the stale value where a window has kept one, else
+    /// [`LoadError::TimedOut`](crate::LoadError::TimedOut). Its own load is dropped;
+    /// [`remember_detached`](crate::Cache::remember_detached) lets it go on in the background.
+    pub fn hard_timeout(mut self, limit: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
+        self.hard_timeout = self.span("hard_timeout", limit).or(self.hard_timeout);
+        self
+    }
+
     fn span(&mut self, name: &str, span: impl TryInto<Ttl, Error: Into<Error>>) -> Option<Duration> {
         match span.try_into().map_err(Into::into) {
             Ok(ttl) => {
@@ -179,58 +228,5 @@ impl LoadOptions {
 
     fn refuse(&mut self, problem: Error) {
         self.problem.get_or_insert(problem);
-    }
-
-    pub(crate) fn problem(&self) -> Option<&Error> {
-        self.problem.as_ref()
-    }
-
-    /// These options with `defaults` where they are not set, and everything settled.
-    pub(crate) fn plan(&self, defaults: &Self, schema: u32) -> Result<Plan> {
-        if let Some(problem) = self.problem.as_ref().or(defaults.problem.as_ref()) {
-            return Err(problem.clone());
-        }
-        Ok(Plan {
-            negative_ttl: self.negative_ttl.or(defaults.negative_ttl),
-            ttl_jitter: self.ttl_jitter.or(defaults.ttl_jitter),
-            on_error: self.on_error.or(defaults.on_error).unwrap_or_default(),
-            schema: self.schema_version.or(defaults.schema_version).unwrap_or(schema),
-            force_refresh: self.force_refresh || defaults.force_refresh,
-            is_fenced: !self.unfenced.or(defaults.unfenced).unwrap_or(false),
-            fill_window: self.fill_window.or(defaults.fill_window).unwrap_or(FILL_WINDOW),
-            wait: self.wait.or(defaults.wait).unwrap_or(WAIT),
-            refresh_ahead: self.refresh_ahead.or(defaults.refresh_ahead),
-            early: self.early.or(defaults.early),
-            stale_if_error: self.stale_if_error.or(defaults.stale_if_error),
-            throttle: self.throttle.or(defaults.throttle).unwrap_or(THROTTLE),
-        })
-    }
-}
-
-const FILL_WINDOW: Duration = Duration::from_secs(60);
-const WAIT: Duration = Duration::from_secs(30);
-const THROTTLE: Duration = Duration::from_secs(30);
-
-/// The options of one call with every default in its place.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(super) negative_ttl: Option<Ttl>,
-    pub(super) ttl_jitter: Option<f64>,
-    pub(super) on_error: OnError,
-    pub(super) schema: u32,
-    pub(super) force_refresh: bool,
-    pub(super) is_fenced: bool,
-    pub(super) fill_window: Duration,
-    pub(super) wait: Duration,
-    pub(super) refresh_ahead: Option<f64>,
-    pub(super) early: Option<f64>,
-    pub(super) stale_if_error: Option<Duration>,
-    pub(super) throttle: Duration,
-}
-
-impl Plan {
-    /// Tells whether entries need a logical life of their own in the header.
-    pub(super) fn has_times(&self) -> bool {
-        self.refresh_ahead.is_some() || self.early.is_some() || self.stale_if_error.is_some()
     }
 }

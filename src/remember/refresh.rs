@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::options::Plan;
+use super::plan::Plan;
 use crate::envelope::Header;
 
 impl Plan {

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use larder::{CacheBackend, Capabilities, Condition, Entry, Head, KeyTtl, Outcome, Result, SetItem, SetOptions, glob};
+use larder::{
+    CacheBackend, Capabilities, Condition, Entry, Head, KeyTtl, Outcome, Result, SetItem, SetOptions, delete_by_scan,
+    glob,
+};
 
 use crate::LocalBackend;
 
@@ -84,6 +87,10 @@ impl CacheBackend for LocalBackend {
             Some(Ok(keys))
         });
         stream::iter(pages)
+    }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan(self, pattern)
     }
 }
 

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use larder::{CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{
+    CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions, delete_by_scan,
+};
 
 use crate::{MemoryBackend, Operation};
 
@@ -125,6 +127,10 @@ impl CacheBackend for MemoryBackend {
                 Err(error) => (Err(error), None),
             })
         })
+    }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan(self, pattern)
     }
 }
 

@@ -136,6 +136,8 @@ suite! {$
             each_documented_right_is_needed,
             a_key_outside_the_users_pattern_is_a_server_error,
             a_user_of_a_cluster_needs_to_ask_about_it_besides,
+            a_user_needs_one_more_right_where_a_slot_moves,
+            a_user_needs_one_more_right_where_sentinels_name_the_server,
         }
         life::closing {
             closing_ends_the_connection_for_every_clone,

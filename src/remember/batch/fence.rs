@@ -13,7 +13,7 @@ use super::{
 use crate::{
     backend::{CacheBackend, Condition, SetItem},
     compressor::Compressor,
-    envelope::{LONG_LEN, SHORT_LEN},
+    envelope::{HELD_LEN, SHORT_LEN},
     error::Error,
     flight::Landing,
     serializer::Serializer,
@@ -26,10 +26,7 @@ where
     C: Compressor + 'static,
 {
     /// Puts the markers of all leaders in one trip. Those whose marker was refused look again, together, once.
-    pub(super) async fn place_fences<'f, T, E>(
-        &self,
-        led: Vec<Led<'f, T>>,
-    ) -> (Vec<Led<'f, T>>, Vec<(usize, Answer<T, E>)>)
+    pub(super) async fn place_fences<T, E>(&self, led: Vec<Led<T>>) -> (Vec<Led<T>>, Vec<(usize, Answer<T, E>)>)
     where
         T: DeserializeOwned,
     {
@@ -52,7 +49,7 @@ where
             let condition = match &led.seen {
                 Seen::Nothing => Condition::IfAbsent,
                 Seen::Undecodable(bytes) => instead_of(bytes),
-                Seen::Marker(fence) if self.plan.force_refresh => Condition::IfStartsWith(fence.clone()),
+                Seen::Marker(marker) if self.plan.force_refresh => Condition::IfStartsWith(marker.slice(..SHORT_LEN)),
                 Seen::Marker(_) => {
                     refused.push(led);
                     continue;
@@ -77,8 +74,8 @@ where
                     continue;
                 }
             };
-            let (marker, options) = call.marker(condition);
-            led.leader.attempt(marker.slice(..LONG_LEN));
+            let (marker, options) = call.marker(condition, None);
+            led.leader.attempt(marker.slice(..HELD_LEN));
             items.push(SetItem::new(call.physical, marker.clone(), options));
             sent.push((led, marker.slice(..SHORT_LEN)));
         }
@@ -104,9 +101,21 @@ where
                 Err(_) => ready.push(led),
             }
         }
-        if refused.is_empty() {
-            return (ready, answers);
+        if !refused.is_empty() {
+            self.look_again(refused, &mut ready, &mut answers).await;
         }
+        (ready, answers)
+    }
+
+    /// Looks once more at the keys whose marker was refused, or that may have been reloaded since they were read.
+    async fn look_again<T, E>(
+        &self,
+        refused: Vec<Led<T>>,
+        ready: &mut Vec<Led<T>>,
+        answers: &mut Vec<(usize, Answer<T, E>)>,
+    ) where
+        T: DeserializeOwned,
+    {
         let places: Vec<usize> = refused.iter().map(|led| led.at).collect();
         match self.look(&places).await {
             Ok(seen) => {
@@ -125,7 +134,9 @@ where
                             led.leader.fill_against(found.fence());
                             led.seen = Seen::Stale(found);
                         }
-                        Seen::Marker(fence) | Seen::Unwanted(fence) => led.leader.fill_against(fence),
+                        Seen::Marker(entry) | Seen::Unwanted(entry) => {
+                            led.leader.fill_against(entry.slice(..SHORT_LEN));
+                        }
                         // It changes all the time: loaded and not stored.
                         Seen::Undecodable(_) | Seen::Nothing | Seen::Away => {}
                     }
@@ -134,11 +145,10 @@ where
             }
             Err(error) => answers.extend(refused.into_iter().map(|led| (led.at, raise(led, error.clone())))),
         }
-        (ready, answers)
     }
 }
 
-fn raise<T, E>(mut led: Led<'_, T>, error: Error) -> Answer<T, E> {
+fn raise<T, E>(mut led: Led<T>, error: Error) -> Answer<T, E> {
     let error = error.with_operation("remember_many");
     led.leader.land(Landing::Raised(error.clone()));
     Err(LoadError::Cache(error))

@@ -31,7 +31,7 @@ where
     pub(super) async fn finish<K, T, E>(
         &self,
         ids: &[K],
-        led: Vec<Led<'_, T>>,
+        led: Vec<Led<T>>,
         mut found: HashMap<K, Loaded<T>>,
         took: Duration,
     ) -> Vec<(usize, Answer<T, E>)>

@@ -14,10 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     error::LoadError,
-    loaded::{Loaded, Remembered, Source},
+    loaded::{Loaded, Remembered},
     look::Seen,
     one::Call,
-    options::Plan,
+    plan::Plan,
 };
 use crate::{
     backend::CacheBackend,
@@ -43,9 +43,9 @@ pub(in crate::remember) struct Batch<'a, B, S, C> {
 pub(super) type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
 
 /// The ids that this batch loads, by their place in it.
-pub(super) struct Led<'f, T> {
+pub(super) struct Led<T> {
     pub(super) at: usize,
-    pub(super) leader: Leader<'f>,
+    pub(super) leader: Leader,
     pub(super) seen: Seen<T>,
 }
 
@@ -78,8 +78,8 @@ where
         let mut alone: Vec<(usize, Seen<T>)> = Vec::new();
         let mut taken_over = Vec::new();
         while !open.is_empty() || !taken_over.is_empty() {
-            let mut led: Vec<Led<'_, T>> = std::mem::take(&mut taken_over);
-            let mut followed: Vec<(usize, Follower<'_>)> = Vec::new();
+            let mut led: Vec<Led<T>> = std::mem::take(&mut taken_over);
+            let mut followed: Vec<(usize, Follower)> = Vec::new();
             let mut waiting: BTreeMap<usize, Seen<T>> = BTreeMap::new();
             for (at, seen) in open.drain(..) {
                 let call = &self.calls[at];
@@ -90,7 +90,7 @@ where
                             leader,
                             seen: Seen::Due(found),
                         }),
-                        None => answers[at] = Some(Ok(Remembered::new(found.value, Source::Hit))),
+                        None => answers[at] = Some(Ok(found.answer(self.cache.now()))),
                     }
                     continue;
                 }
@@ -176,12 +176,7 @@ where
     }
 
     /// Fences, loads, shares and fills what this batch leads: one trip, one load, one trip.
-    async fn lead<K, T, E, M, F, Fut>(
-        &self,
-        ids: &[K],
-        led: Vec<Led<'_, T>>,
-        loader: &mut F,
-    ) -> Vec<(usize, Answer<T, E>)>
+    async fn lead<K, T, E, M, F, Fut>(&self, ids: &[K], led: Vec<Led<T>>, loader: &mut F) -> Vec<(usize, Answer<T, E>)>
     where
         K: Clone + Eq + Hash,
         T: Serialize + DeserializeOwned,

@@ -2,12 +2,15 @@
 
 mod batch;
 mod cancel;
+mod detached;
+mod edges;
 mod fences;
 mod handover;
 mod hits;
+mod lease;
 mod outage;
 mod refresh;
 mod share;
 mod stale;
-mod support;
+pub(crate) mod support;
 mod truth;

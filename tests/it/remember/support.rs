@@ -136,6 +136,10 @@ impl<'a, T> Tasks<'a, T> {
         self.tasks[task].borrow_mut().take();
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     pub(crate) fn left(&self) -> usize {
         self.tasks.iter().filter(|task| task.borrow().is_some()).count()
     }

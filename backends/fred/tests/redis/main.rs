@@ -2,6 +2,7 @@
 
 mod given;
 mod glob;
+mod layers;
 mod remember;
 mod suite;
 mod support;

@@ -7,6 +7,8 @@ use larder::{CacheBackend, Condition, Entry, Expiry, Outcome, Result, SetOptions
 use larder_fred::{FredBackend, RedisConfig};
 use testkit::RedisServer;
 
+pub(crate) use futures::executor::block_on;
+
 /// How long a test waits for what a server does by itself.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,16 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// [`eventually`] for what is asked by a future. Not a nested `block_on`: inside a task of tokio's that would never give
+/// the task a new budget, without which nothing of tokio's is ever ready.
+pub(crate) async fn eventually_async(what: &str, holds: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
+        smol::Timer::after(Duration::from_millis(10)).await;
     }
 }
 

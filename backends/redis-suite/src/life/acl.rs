@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
 use larder_redis_common::RedisConfig;
-use testkit::{RedisCluster, RedisServer};
+use testkit::{RedisCluster, RedisSentinel, RedisServer};
 
 use crate::{
     Client,
@@ -131,4 +131,44 @@ pub(crate) fn a_user_of_a_cluster_needs_to_ask_about_it_besides<C: Client>() {
         }
         assert!(listed(&backend, "*").await.is_empty());
     });
+}
+
+pub(crate) fn a_user_needs_one_more_right_where_a_slot_moves<C: Client>() {
+    let cluster = RedisCluster::start();
+    let (from, slot) = (cluster.home_of("k"), cluster.slot_of("k"));
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to);
+    for asking in [true, false] {
+        for node in cluster.nodes() {
+            let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*"];
+            let more = [
+                "+cluster|slots",
+                "+cluster|info",
+                if asking { "+asking" } else { "-asking" },
+            ];
+            node.command::<()>(&[&user[..], &RIGHTS, &more].concat());
+        }
+        block_on(async {
+            let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
+            let config = RedisConfig::from_url(&url)
+                .unwrap()
+                .with_deadline(Duration::from_secs(5));
+            let backend = C::from_config_strict(config).await.unwrap().backend();
+            // Without the right the other node sends the call back.
+            assert_eq!(backend.get("k").await.is_ok(), asking);
+        });
+    }
+}
+
+pub(crate) fn a_user_needs_one_more_right_where_sentinels_name_the_server<C: Client>() {
+    let watched = RedisSentinel::start();
+    for role in [true, false] {
+        let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*"];
+        let more = [if role { "+role" } else { "-role" }];
+        watched.primary().command::<()>(&[&user[..], &RIGHTS, &more].concat());
+        let url = watched.url().replacen("://", "://app:secret@", 1);
+        let config = RedisConfig::from_url(&url).unwrap();
+        let connected = block_on(C::from_config_strict(config));
+        assert_eq!(connected.is_ok(), role, "{connected:?}");
+    }
 }

@@ -18,14 +18,15 @@ use tokio::time::sleep;
 
 use crate::{
     Client,
-    support::{DEADLINE, brief, forever, runtime},
+    support::{DEADLINE, MARGIN, brief, forever, runtime},
 };
 
 const TASKS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(5);
 const OUTAGE: Duration = Duration::from_secs(5);
 
-/// What a call may take beyond its deadline and beyond what a bare timer of the same runtime was late.
+/// What all calls but one in a thousand may take beyond their deadline and beyond what a bare timer of the same runtime
+/// was late.
 const SLACK: Duration = Duration::from_millis(100);
 
 /// How much memory the outage may take.
@@ -93,8 +94,8 @@ struct Watch {
     origin: Instant,
     phase: AtomicUsize,
     calls: [Calls; 3],
-    /// When the last call failed, in microseconds after the origin.
-    last_failure: AtomicU64,
+    /// When each task was first served after the outage, in microseconds after the origin.
+    served: Vec<AtomicU64>,
     over: AtomicBool,
 }
 
@@ -104,15 +105,18 @@ impl Watch {
     }
 
     /// Counts a call in the phase in which it ended.
-    async fn call<T>(&self, call: impl Future<Output = Result<T>>) {
+    async fn call<T>(&self, number: usize, call: impl Future<Output = Result<T>>) {
         let began = Instant::now();
         let answer = call.await;
         let phase = self.phase.load(Ordering::SeqCst);
         self.calls[phase].count(began.elapsed(), answer.is_err());
-        if let Err(error) = answer {
-            assert!(error.is_unavailable(), "{error}");
-            self.last_failure
-                .fetch_max(micros(self.origin.elapsed()), Ordering::SeqCst);
+        match answer {
+            Err(error) => assert!(error.is_unavailable(), "{error}"),
+            Ok(_) if phase == Phase::Back as usize => {
+                let now = micros(self.origin.elapsed());
+                let _ = self.served[number].compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+            }
+            Ok(_) => {}
         }
     }
 }
@@ -126,24 +130,22 @@ async fn worker<B: CacheBackend + Clone + 'static>(watch: Arc<Watch>, backend: B
             break;
         }
         match round % 5 {
-            0 => watch.call(backend.get(key)).await,
+            0 => watch.call(number, backend.get(key)).await,
             1 => {
-                watch
-                    .call(backend.set(key, Bytes::from(vec![7; 1_000]), forever()))
-                    .await;
+                let value = Bytes::from(vec![7; 1_000]);
+                watch.call(number, backend.set(key, value, forever())).await;
             }
             2 => {
                 let found = async { backend.get_many(&many).await.into_iter().collect::<Result<Vec<_>>>() };
-                watch.call(found).await;
+                watch.call(number, found).await;
             }
-            3 => watch.call(backend.delete(key, Condition::Always)).await,
+            3 => watch.call(number, backend.delete(key, Condition::Always)).await,
             _ => {
-                let value = async {
-                    let value = cache.remember(key, "1h", async || Ok::<_, Error>(number)).await;
-                    assert_eq!(value.unwrap(), number, "remember answers, and with the right value");
-                    Ok(())
-                };
-                watch.call(value).await;
+                let began = Instant::now();
+                let value = cache.remember(key, "1h", async || Ok::<_, Error>(number)).await;
+                assert_eq!(value.unwrap(), number, "remember answers, and with the right value");
+                // It answers without the server too, which is no service of the server's.
+                watch.calls[watch.phase.load(Ordering::SeqCst)].count(began.elapsed(), false);
             }
         }
         sleep(PAUSE).await;
@@ -183,7 +185,7 @@ async fn killed_under_load<C: Client>() {
         origin: Instant::now(),
         phase: AtomicUsize::new(Phase::Well as usize),
         calls: [Calls::new(), Calls::new(), Calls::new()],
-        last_failure: AtomicU64::new(0),
+        served: (0..TASKS).map(|_| AtomicU64::new(0)).collect(),
         over: AtomicBool::new(false),
     });
     let worker = |number| worker(Arc::clone(&watch), client.backend(), cache.clone(), number);
@@ -215,19 +217,24 @@ async fn killed_under_load<C: Client>() {
         let failed = calls.failed.load(Ordering::Relaxed);
         let total = calls.total();
         println!("{phase:?} {total:8} {failed:7} {half:8?} {most:8?} {nearly:7?} {all:8?}");
-        assert!(
-            all <= DEADLINE + SLACK + late,
-            "{phase:?}: {all:?}, a bare timer late by {late:?}"
-        );
+        for (took, limit) in [(nearly, SLACK), (all, MARGIN)] {
+            assert!(
+                took <= DEADLINE + limit + late,
+                "{phase:?}: {took:?}, a bare timer late by {late:?}"
+            );
+        }
         assert!(total > 1_000, "{phase:?}: too few calls to tell: {total}");
     }
-    assert_eq!(watch.calls[Phase::Well as usize].failed.load(Ordering::Relaxed), 0);
-    let last_failure = Duration::from_micros(watch.last_failure.load(Ordering::SeqCst));
-    assert!(
-        last_failure + Duration::from_millis(200) < watch.origin.elapsed(),
-        "calls fail to the end"
-    );
-    let full = last_failure.saturating_sub(restarted);
+    // A machine that stalls for longer than the deadline costs a call or two.
+    let well = &watch.calls[Phase::Well as usize];
+    assert!(well.failed.load(Ordering::Relaxed) * 100 <= well.total());
+    let served: Vec<u64> = watch
+        .served
+        .iter()
+        .map(|served| served.load(Ordering::SeqCst))
+        .collect();
+    assert!(served.iter().all(|&served| served > 0), "a task was never served again");
+    let full = Duration::from_micros(served.into_iter().max().unwrap()).saturating_sub(restarted);
     println!("full service {full:?} after the restart; a bare timer was late by up to {late:?}");
     assert!(full < Duration::from_secs(1), "{full:?}");
     if let (Some(before), Some(during)) = (before, during) {

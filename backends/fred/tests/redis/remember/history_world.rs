@@ -16,6 +16,7 @@ use fred::{
     types::{Builder, config::Config},
 };
 use larder::{Cache, LoadError, LoadOptions, Loaded};
+use larder_runtimes::TokioRuntime;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use tokio::{sync::Mutex, time::Instant};
 
@@ -67,7 +68,8 @@ async fn pause(longest_micros: u64) {
 impl World {
     pub(super) async fn new(url: &str, process: u64) -> Self {
         let backend = Watched::slow(connect_to(url).await);
-        let cache = Cache::builder(backend).prefix("app").build().unwrap();
+        let cache = Cache::builder(backend).prefix("app").runtime(TokioRuntime::current());
+        let cache = cache.build().unwrap();
         let truth = Builder::from_config(Config::from_url(url).unwrap()).build().unwrap();
         truth.init().await.unwrap();
         Self(Arc::new(Inner {
@@ -135,35 +137,56 @@ impl World {
     }
 
     async fn remember(&self, rng: &mut StdRng, key: &'static str) {
-        let options = match rng.random_range(0..8) {
+        let options = match rng.random_range(0..12) {
             0 => LoadOptions::new().force_refresh(),
             1 => LoadOptions::new().refresh_ahead(0.1),
             2 => LoadOptions::new().early(5.0).stale_if_error("1s").throttle("5ms"),
             3 => LoadOptions::new().wait("1ms"),
             4 => LoadOptions::new().fill_window("5ms"),
+            5 => LoadOptions::new().lease("20ms"),
+            6 => LoadOptions::new().lease("2ms").refresh_ahead(0.1).throttle("5ms"),
+            7 => LoadOptions::new().stale_while_revalidate("1s").throttle("5ms"),
+            8 => LoadOptions::new()
+                .stale_if_error("1s")
+                .soft_timeout("1ms")
+                .throttle("5ms"),
+            9 => LoadOptions::new()
+                .hard_timeout("2ms")
+                .stale_while_revalidate("20ms")
+                .lease("20ms"),
             _ => LoadOptions::new(),
         };
         let ttl = Duration::from_millis(*[5, 50, 60_000].choose(rng).unwrap());
         let (fails, cancelled_after) = (rng.random_bool(0.1), self.patience(rng));
         let floors = self.floors(&[key]).await;
-        let call = self.0.cache.remember_with(key, ttl, &options, || async {
-            let loaded = self.load(&[key]).await;
+        let world = self.clone();
+        let load = move || async move {
+            let loaded = world.load(&[key]).await;
             if fails {
                 Err("on purpose")
             } else {
                 Ok(Loaded::value(loaded[key]))
             }
-        });
+        };
+        let is_detached = rng.random();
+        let cache = &self.0.cache;
+        let call = async {
+            if is_detached {
+                cache.remember_detached(key, ttl, &options, load).await
+            } else {
+                cache.remember_with(key, ttl, &options, load).await
+            }
+        };
         let Ok(answer) = tokio::time::timeout(cancelled_after, call).await else {
             return count(&self.0.counts.cancelled);
         };
         match answer {
             Ok(answer) => {
-                let operation = format!("remember {options:?} {:?}", answer.source);
+                let operation = format!("remember, detached: {is_detached}, {options:?} {:?}", answer.source);
                 self.check(&operation, floors, answer.value.map(|value| (key, value)))
                     .await;
             }
-            Err(LoadError::Loader(_)) => count(&self.0.counts.failed),
+            Err(LoadError::Loader(_) | LoadError::TimedOut) => count(&self.0.counts.failed),
             Err(error) => panic!("{error}"),
         }
     }

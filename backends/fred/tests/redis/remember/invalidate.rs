@@ -2,18 +2,22 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use larder::{Cache, LoadOptions, Loaded, ManualClock};
+use larder::{Cache, LoadOptions, Loaded, ManualClock, Runtime, ThreadRuntime};
 use larder_fred::FredBackend;
+use larder_runtimes::{SmolRuntime, TokioRuntime};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::RedisServer;
 use tokio::{sync::watch, time::timeout};
 
 use super::support::{HANG, connect, is_marker, raw, runtime, seed};
-use crate::support::config;
+use crate::support::{config, eventually_async};
 
 #[derive(Debug, Clone, Copy)]
 enum Form {
@@ -53,6 +57,48 @@ enum Path {
     /// The value is there and is reloaded before its end.
     Refresh,
     RefreshBatch,
+    /// The same, behind the caller.
+    RefreshBehind,
+    /// The value is past its end, answered at once, and reloaded behind the caller.
+    Revalidate,
+    /// The value is past its end, and the caller leaves its load behind.
+    SoftTimeout,
+    /// As the last, with a lease.
+    SoftTimeoutLeased,
+}
+
+impl Path {
+    const OF_CALLERS: [Self; 4] = [Self::Foreground, Self::Batch, Self::Refresh, Self::RefreshBatch];
+    const BEHIND_CALLERS: [Self; 4] = [
+        Self::RefreshBehind,
+        Self::Revalidate,
+        Self::SoftTimeout,
+        Self::SoftTimeoutLeased,
+    ];
+
+    /// How old a value that lives for 100 s has to be.
+    const fn age(self) -> u64 {
+        match self {
+            Self::Foreground | Self::Batch => 0,
+            Self::Refresh | Self::RefreshBatch | Self::RefreshBehind => 60,
+            Self::Revalidate | Self::SoftTimeout | Self::SoftTimeoutLeased => 110,
+        }
+    }
+
+    fn options(self) -> LoadOptions {
+        match self {
+            Self::Revalidate => LoadOptions::new().stale_while_revalidate("10m"),
+            Self::SoftTimeout => LoadOptions::new().stale_if_error("10m").soft_timeout("1s"),
+            Self::SoftTimeoutLeased => Self::SoftTimeout.options().lease("10s"),
+            _ => LoadOptions::new(),
+        }
+    }
+}
+
+type Signal<T> = Arc<watch::Sender<T>>;
+
+fn signal<T>(value: T) -> Signal<T> {
+    Arc::new(watch::Sender::new(value))
 }
 
 /// The caches of two managers, and the truth about one key.
@@ -61,17 +107,18 @@ struct Stage {
     here: Cache<FredBackend>,
     there: Cache<FredBackend>,
     clock: ManualClock,
-    truth: AtomicU64,
+    truth: Arc<AtomicU64>,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    async fn new(runtime: Arc<dyn Runtime>) -> Self {
         let server = RedisServer::start();
         let clock = ManualClock::new();
         let cache = async || {
             Cache::builder(connect(config(&server, true)).await)
                 .prefix("app")
                 .clock(clock.clone())
+                .runtime(Arc::clone(&runtime))
                 .load_options(LoadOptions::new().refresh_ahead(0.5))
                 .build()
                 .unwrap()
@@ -80,7 +127,7 @@ impl Stage {
             here: cache().await,
             there: cache().await,
             clock,
-            truth: AtomicU64::new(0),
+            truth: Arc::default(),
             server,
         }
     }
@@ -112,13 +159,16 @@ impl Stage {
     }
 
     /// One call that loads whatever is not cached; the truth is read at once, and answered when `gate` is open.
-    async fn call(&self, here: bool, path: Path, loading: &watch::Sender<u64>, gate: &watch::Sender<bool>) -> u64 {
+    async fn call(&self, here: bool, path: Path, loading: &Signal<u64>, gate: &Signal<bool>) -> u64 {
         let cache = if here { &self.here } else { &self.there };
-        let load = async || {
-            let value = self.now();
-            loading.send_modify(|loads| *loads += 1);
-            gate.subscribe().wait_for(|open| *open).await.unwrap();
-            value
+        let load = {
+            let (truth, loading, gate) = (Arc::clone(&self.truth), Arc::clone(loading), Arc::clone(gate));
+            async move || {
+                let value = truth.load(Ordering::SeqCst);
+                loading.send_modify(|loads| *loads += 1);
+                gate.subscribe().wait_for(|open| *open).await.unwrap();
+                value
+            }
         };
         match path {
             Path::Foreground | Path::Refresh => {
@@ -142,27 +192,38 @@ impl Stage {
                     .unwrap();
                 found["key"]
             }
+            Path::RefreshBehind | Path::Revalidate | Path::SoftTimeout | Path::SoftTimeoutLeased => {
+                let load = move || async move { Ok::<_, &str>(Loaded::value(load().await)) };
+                let answer = cache
+                    .remember_detached("key", 100, &path.options(), load)
+                    .await
+                    .unwrap();
+                answer.value.unwrap()
+            }
         }
     }
 
-    async fn run(&self, seed: u64) {
+    async fn run(&self, seed: u64, paths: [Path; 4]) {
         let mut rng = StdRng::seed_from_u64(seed);
-        let paths = [Path::Foreground, Path::Batch, Path::Refresh, Path::RefreshBatch];
         let path = *paths.choose(&mut rng).unwrap();
         let what = format!("LARDER_SEED={seed}: {path:?}");
         self.server.command::<()>(&["FLUSHALL"]);
-        let closed = watch::Sender::new(false);
-        let opened = watch::Sender::new(true);
-        if matches!(path, Path::Refresh | Path::RefreshBatch) {
-            self.call(true, path, &watch::Sender::new(0), &opened).await;
-            self.clock.advance(Duration::from_secs(60));
+        let closed = signal(false);
+        let opened = signal(true);
+        if path.age() > 0 {
+            self.call(true, path, &signal(0), &opened).await;
+            self.clock.advance(Duration::from_secs(path.age()));
         }
 
-        let loading = watch::Sender::new(0);
+        let loading = signal(0);
         let steps = async {
             loading.subscribe().wait_for(|loads| *loads == 1).await.unwrap();
             // The load ends before the last invalidation does, at the same time, or after.
             let opens_early: bool = rng.random();
+            if rng.random() {
+                // Those with a soft timeout are answered now, the others go on waiting.
+                self.clock.advance(Duration::from_secs(1));
+            }
             let forms = rng.random_range(1..=3);
             for form in 0..forms {
                 let (form_of, here) = (*FORMS.choose(&mut rng).unwrap(), rng.random());
@@ -178,7 +239,7 @@ impl Stage {
                 if rng.random() {
                     let here = rng.random();
                     let path = *[Path::Foreground, Path::Batch].choose(&mut rng).unwrap();
-                    let value = self.call(here, path, &watch::Sender::new(0), &opened).await;
+                    let value = self.call(here, path, &signal(0), &opened).await;
                     assert_eq!(value, floor, "{what}: remembered");
                 }
                 for cache in [&self.here, &self.there] {
@@ -190,12 +251,16 @@ impl Stage {
                 }
             }
             closed.send_replace(true);
+            self.clock.advance(Duration::from_secs(1));
         };
         let load = self.call(true, path, &loading, &closed);
         timeout(HANG, futures::future::join(load, steps))
             .await
             .unwrap_or_else(|_| panic!("{what} hangs"));
 
+        for cache in [&self.here, &self.there] {
+            eventually_async("the background is idle", async || cache.stats().background == 0).await;
+        }
         let floor = self.now();
         for cache in [&self.here, &self.there] {
             let value: Option<u64> = cache.get("key").await.unwrap();
@@ -220,39 +285,51 @@ impl Stage {
     }
 }
 
-fn runs(first: u64, count: u64) {
-    runtime().block_on(async {
-        let stage = Stage::new().await;
-        for run in 0..count {
-            stage.run(first.wrapping_add(run)).await;
-        }
-    });
+/// 1 000 runs, or the one that is to be replayed.
+async fn runs(runtime: Arc<dyn Runtime>, paths: [Path; 4]) {
+    let first = seed();
+    let count = if std::env::var_os("LARDER_SEED").is_some() {
+        1
+    } else {
+        1_000
+    };
+    let stage = Stage::new(runtime).await;
+    for run in 0..count {
+        stage.run(first.wrapping_add(run), paths).await;
+    }
 }
 
 #[test]
 fn scenario_03_invalidate_during_a_load_never_resurrects_in_1_000_seeded_runs_on_redis() {
-    let seed = seed();
-    runs(
-        seed,
-        if std::env::var_os("LARDER_SEED").is_some() {
-            1
-        } else {
-            1_000
-        },
-    );
+    runtime().block_on(async { runs(Arc::new(TokioRuntime::current()), Path::OF_CALLERS).await });
+}
+
+#[test]
+fn scenario_03_invalidate_during_a_background_load_in_1_000_seeded_runs_on_redis_with_tokio() {
+    runtime().block_on(async { runs(Arc::new(TokioRuntime::current()), Path::BEHIND_CALLERS).await });
+}
+
+#[test]
+fn scenario_03_invalidate_during_a_background_load_in_1_000_seeded_runs_on_redis_with_smol() {
+    runtime().block_on(runs(Arc::new(SmolRuntime), Path::BEHIND_CALLERS));
+}
+
+#[test]
+fn scenario_03_invalidate_during_a_background_load_in_1_000_seeded_runs_on_redis_with_plain_threads() {
+    runtime().block_on(runs(Arc::new(ThreadRuntime), Path::BEHIND_CALLERS));
 }
 
 #[test]
 fn scenario_03_a_voided_fill_does_not_land_in_the_marker_of_a_later_load_on_redis() {
     runtime().block_on(async {
-        let stage = Stage::new().await;
+        let stage = Stage::new(Arc::new(TokioRuntime::current())).await;
         for form in FORMS {
             for path in [Path::Foreground, Path::Batch] {
                 for here in [true, false] {
                     stage.server.command::<()>(&["FLUSHALL"]);
                     let what = format!("{form:?}, {path:?}, {}", if here { "here" } else { "elsewhere" });
-                    let (first, second) = (watch::Sender::new(false), watch::Sender::new(false));
-                    let loads = [watch::Sender::new(0), watch::Sender::new(0)];
+                    let (first, second) = (signal(false), signal(false));
+                    let loads = [signal(0), signal(0)];
                     let began = async |load: usize| drop(loads[load].subscribe().wait_for(|loads| *loads > 0).await);
                     let older = stage.call(true, path, &loads[0], &first);
                     let newer = async {

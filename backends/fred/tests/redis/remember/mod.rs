@@ -1,5 +1,6 @@
 //! `remember` on a real server: herds, cancelled loads, invalidations during a load, several processes.
 
+mod background;
 mod cancel;
 mod herd;
 mod history;
@@ -7,6 +8,7 @@ mod history_world;
 mod invalidate;
 mod killed;
 mod late_answers;
+mod leases;
 mod support;
 mod trips;
 mod watched;

@@ -1,0 +1,220 @@
+//! A breaker and a fallback over a server that is killed under load.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use larder::{Breaker, BreakerState, Cache, Fallback, FallbackState};
+use larder_fred::{ConnectionManager, FredBackend};
+use larder_local::LocalBackend;
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use testkit::RedisServer;
+
+use crate::support::{block_on, config, eventually_async};
+
+type Layers = Fallback<Breaker<FredBackend>, LocalBackend>;
+
+const TASKS: usize = 64;
+const KEYS: usize = 256;
+const DEADLINE: Duration = Duration::from_millis(250);
+/// What a call may take beyond its deadlines on a loaded machine.
+const SLACK: Duration = Duration::from_millis(750);
+
+/// A database with a generation per key, and the generation that no reader may fall behind.
+struct World {
+    cache: Cache<Layers>,
+    generations: Vec<AtomicU64>,
+    floors: Vec<AtomicU64>,
+    checked: AtomicUsize,
+    deleted_away: AtomicUsize,
+    slowest: AtomicU64,
+    /// The times of the calls that began and ended while the breaker was open.
+    open: Mutex<Vec<Duration>>,
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap()
+}
+
+impl World {
+    fn breaker(&self) -> &Breaker<FredBackend> {
+        self.cache.backend().primary()
+    }
+
+    fn is_open(&self) -> bool {
+        self.breaker().state() == BreakerState::Open
+    }
+
+    fn check(&self, what: &str, key: usize, floor: u64, value: Option<u64>) {
+        let Some(value) = value else { return };
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        assert!(
+            value >= floor,
+            "{what} of {key} answered {value}, and the floor was {floor}"
+        );
+    }
+
+    async fn load(&self, key: usize) -> Result<u64, &'static str> {
+        let value = self.generations[key].load(Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok(value)
+    }
+
+    /// Keys are written by the one task that they belong to, and read by all.
+    async fn run(self: Arc<Self>, task: usize, seed: u64, until: impl Fn() -> bool) {
+        let mut rng = StdRng::seed_from_u64(seed + task as u64);
+        while !until() {
+            let (key, own) = (
+                rng.random_range(0..KEYS),
+                task + TASKS * rng.random_range(0..KEYS / TASKS),
+            );
+            let (was_open, began) = (self.is_open(), Instant::now());
+            match rng.random_range(0..10) {
+                0..4 => {
+                    let floor = self.floors[key].load(Ordering::SeqCst);
+                    let value = self.cache.get(&key.to_string()).await.unwrap();
+                    self.check("get", key, floor, value);
+                }
+                4..7 => {
+                    let floor = self.floors[key].load(Ordering::SeqCst);
+                    let answer = self.cache.remember(&key.to_string(), "1h", || self.load(key)).await;
+                    self.check("remember", key, floor, Some(answer.unwrap()));
+                }
+                write => {
+                    let generation = self.generations[own].fetch_add(1, Ordering::SeqCst) + 1;
+                    if write == 7 {
+                        self.cache.set(&own.to_string(), &generation, "1h").await.unwrap();
+                    } else {
+                        self.cache.delete(&own.to_string()).await.unwrap();
+                        self.deleted_away.fetch_add(usize::from(was_open), Ordering::Relaxed);
+                    }
+                    self.floors[own].store(generation, Ordering::SeqCst);
+                }
+            }
+            let took = began.elapsed();
+            if was_open && self.is_open() {
+                self.open.lock().push(took);
+            }
+            self.slowest.fetch_max(micros(took), Ordering::Relaxed);
+            // A service does more than ask its cache; and the machine has two cores.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[test]
+fn outage_a_server_killed_under_load_costs_milliseconds_and_no_invalidation() {
+    let seed =
+        std::env::var("LARDER_SEED").map_or_else(|_| rand::random_range(0..1 << 32), |seed| seed.parse().unwrap());
+    println!("LARDER_SEED={seed}");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    // It comes back with what it held, as after a split of the network.
+    let mut server = RedisServer::start_with(&["--appendonly", "yes"]);
+    let config = config(&server, true).with_deadline(DEADLINE);
+    runtime.block_on(async {
+        let redis = ConnectionManager::from_config_strict(config).await.unwrap();
+        let breaker = Breaker::new(redis.backend());
+        let layers = Fallback::new(breaker, LocalBackend::builder().capacity(10_000).build());
+        let cache = Cache::builder(layers).prefix("app").build().unwrap();
+        let world = Arc::new(World {
+            cache: cache.clone(),
+            generations: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
+            floors: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
+            checked: AtomicUsize::new(0),
+            deleted_away: AtomicUsize::new(0),
+            slowest: AtomicU64::new(0),
+            open: Mutex::default(),
+        });
+        cache.set_many((0..KEYS).map(|key| (key.to_string(), 0_u64)), "1h").await.unwrap();
+        cache.set_many((0..100).map(|n| (format!("page:{n}"), n)), "1h").await.unwrap();
+
+        let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let is_over = Arc::clone(&is_over);
+                let until = move || is_over.load(Ordering::SeqCst);
+                tokio::spawn(Arc::clone(&world).run(task, seed, until))
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.stop();
+        eventually_async("the breaker opens", async || world.is_open()).await;
+        cache.delete_pattern("page:*").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(cache.backend().journal().keys > 0);
+
+        tokio::task::block_in_place(|| server.restart());
+        let up = Instant::now();
+        eventually_async("the primary answers for every key", async || {
+            cache.backend().state() == FallbackState::Primary
+        })
+        .await;
+        let recovered = up.elapsed();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        is_over.store(true, Ordering::SeqCst);
+        for task in tasks {
+            task.await.unwrap();
+        }
+
+        // Past all layers: what the server itself holds.
+        let direct = Cache::builder(redis.backend()).prefix("app").build().unwrap();
+        for key in 0..KEYS {
+            let value: Option<u64> = direct.get(&key.to_string()).await.unwrap();
+            world.check("the server", key, world.floors[key].load(Ordering::SeqCst), value);
+        }
+        for n in 0..100 {
+            assert!(!direct.exists(&format!("page:{n}")).await.unwrap(), "page:{n} is back");
+        }
+
+        let mut open = std::mem::take(&mut *world.open.lock());
+        open.sort();
+        let slowest = Duration::from_micros(world.slowest.load(Ordering::Relaxed));
+        let p99 = open[open.len() * 99 / 100];
+        println!(
+            "{} reads checked, {} deletes while open, {} calls while open: median {:?}, p99 {p99:?}; slowest call {slowest:?}; \
+             full service {recovered:?} after the restart",
+            world.checked.load(Ordering::Relaxed),
+            world.deleted_away.load(Ordering::Relaxed),
+            open.len(),
+            open[open.len() / 2],
+        );
+        assert!(open.len() > 1_000 && world.deleted_away.load(Ordering::Relaxed) > 100);
+        // Far below a deadline, which is what each of them would have taken.
+        assert!(p99 < DEADLINE / 5, "{p99:?}");
+        // A call is a few commands, of which each has its deadline.
+        assert!(slowest < 4 * DEADLINE + SLACK, "{slowest:?}");
+        assert!(recovered < Duration::from_secs(5), "{recovered:?}");
+    });
+}
+
+#[test]
+fn outage_a_fallback_alone_answers_for_a_server_that_hangs() {
+    let server = RedisServer::start();
+    block_on(async {
+        let config = config(&server, true).with_deadline(Duration::from_millis(100));
+        let redis = ConnectionManager::from_config_strict(config).await.unwrap();
+        let layers = Fallback::new(redis.backend(), LocalBackend::builder().capacity(100).build());
+        let cache = Cache::new(layers);
+        cache.set("k", &1_u8, "1h").await.unwrap();
+        server.command::<()>(&["CLIENT", "PAUSE", "700", "ALL"]);
+        cache.set("k", &2_u8, "1h").await.unwrap();
+        assert_eq!(cache.get::<u8>("k").await.unwrap(), Some(2));
+        assert!(cache.delete("k").await.unwrap());
+        assert_eq!(cache.get::<u8>("k").await.unwrap(), None);
+        eventually_async("the server answers again", async || {
+            cache.backend().state() == FallbackState::Primary
+        })
+        .await;
+        assert_eq!(cache.get::<u8>("k").await.unwrap(), None);
+        assert_eq!(server.command::<i64>(&["DBSIZE"]), 0);
+    });
+}

@@ -1,0 +1,217 @@
+//! What the attribute stands on.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PatIdent, PathArguments, Receiver, Result,
+    ReturnType, Type, ext::IdentExt, spanned::Spanned,
+};
+
+pub(crate) struct Function {
+    pub(crate) item: ItemFn,
+    pub(crate) receiver: Option<Receiver>,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) output: Type,
+    /// It stands in an `impl` block.
+    pub(crate) is_associated: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Argument {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+impl Argument {
+    /// Numbers, `bool`, `char` and references: what a closure gets by value.
+    pub(crate) fn is_plain(&self) -> bool {
+        const PLAIN: [&str; 16] = [
+            "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+            "bool", "char",
+        ];
+        match &self.ty {
+            Type::Reference(reference) => reference.mutability.is_none(),
+            Type::Path(path) => path
+                .path
+                .get_ident()
+                .is_some_and(|name| PLAIN.iter().any(|plain| name == plain)),
+            _ => false,
+        }
+    }
+}
+
+impl Function {
+    pub(crate) fn read(item: ItemFn, is_associated: bool) -> Result<Self> {
+        let signature = &item.sig;
+        let refuse = |span: Span, message: &str| Err(Error::new(span, message));
+        if let Some(token) = &signature.constness {
+            return refuse(
+                token.span(),
+                "a `const fn` can not be cached: what it calls is not const",
+            );
+        }
+        if let Some(token) = &signature.unsafety {
+            return refuse(
+                token.span(),
+                "an `unsafe fn` can not be cached; cache a safe function that calls it",
+            );
+        }
+        if let Some(abi) = &signature.abi {
+            return refuse(
+                abi.span(),
+                "an `extern fn` can not be cached; cache a function that calls it",
+            );
+        }
+        let output = output(&signature.output, signature.asyncness.is_some(), signature.ident.span())?;
+        let mut receiver = None;
+        let mut arguments = Vec::new();
+        for input in &signature.inputs {
+            match input {
+                FnArg::Receiver(given) => {
+                    check_receiver(given)?;
+                    receiver = Some(given.clone());
+                }
+                FnArg::Typed(typed) => match &*typed.pat {
+                    Pat::Ident(PatIdent {
+                        ident,
+                        by_ref: None,
+                        subpat: None,
+                        ..
+                    }) => arguments.push(Argument {
+                        name: ident.clone(),
+                        ty: (*typed.ty).clone(),
+                    }),
+                    other => {
+                        return refuse(other.span(), "give this argument a name and take it apart in the body");
+                    }
+                },
+            }
+        }
+        let mentions_self = names(signature.to_token_stream()).any(|name| name == "Self");
+        Ok(Self {
+            is_associated: is_associated || receiver.is_some() || mentions_self,
+            receiver,
+            arguments,
+            output,
+            item,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &Ident {
+        &self.item.sig.ident
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.item.sig.asyncness.is_some()
+    }
+
+    /// The argument of a name, however it is written.
+    pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {
+        self.arguments
+            .iter()
+            .find(|argument| argument.name.unraw() == name.unraw())
+    }
+
+    /// The name of something beside the function.
+    pub(crate) fn beside(&self, what: &str) -> Ident {
+        let mut name = match (self.is_associated, what.strip_prefix("__")) {
+            (false, _) => Ident::new(what, Span::call_site()),
+            (true, Some(hidden)) => format_ident!("__{}_{}", self.name(), hidden),
+            (true, None) => format_ident!("{}_{}", self.name(), what),
+        };
+        name.set_span(self.name().span().resolved_at(Span::call_site()));
+        name
+    }
+
+    /// The type of the values that the cache holds, where it can be read off.
+    pub(crate) fn ok_type(&self) -> Option<&Type> {
+        let Type::Path(path) = &self.output else {
+            return None;
+        };
+        let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+            return None;
+        };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+    }
+
+    /// The attributes that every part needs.
+    pub(crate) fn cfgs(&self) -> Vec<&Attribute> {
+        self.item
+            .attrs
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"))
+            .collect()
+    }
+
+    /// Those `cfg`s where each part stands by itself in the user's `impl` block.
+    pub(crate) fn cfgs_in_impl(&self) -> Vec<&Attribute> {
+        if self.is_associated { self.cfgs() } else { Vec::new() }
+    }
+
+    /// Those that say something of the body.
+    pub(crate) fn lints(&self) -> Vec<&Attribute> {
+        let is_lint = |attribute: &&Attribute| {
+            ["cfg", "allow", "expect", "warn", "deny", "forbid"]
+                .iter()
+                .any(|name| attribute.path().is_ident(name))
+        };
+        self.item.attrs.iter().filter(is_lint).collect()
+    }
+}
+
+fn output(output: &ReturnType, is_async: bool, function: Span) -> Result<Type> {
+    let ReturnType::Type(_, output) = output else {
+        return Err(Error::new(
+            function,
+            "this function returns nothing that could be cached",
+        ));
+    };
+    let message = match &**output {
+        Type::ImplTrait(opaque) => {
+            let is_future = names(opaque.to_token_stream()).any(|name| name == "Future");
+            if is_future && !is_async {
+                "write `async fn` in the place of `-> impl Future`: the value is cached, not the future"
+            } else {
+                "a cached value is decoded, which needs a type with a name; return that type in the place of `impl ..`"
+            }
+        }
+        Type::Path(path)
+            if path.path.segments.last().is_some_and(|last| last.ident == "BoxFuture")
+                || (path.path.segments.last().is_some_and(|last| last.ident == "Pin")
+                    && names(path.to_token_stream()).any(|name| name == "Future")) =>
+        {
+            "write `async fn` in the place of a boxed future: the value is cached, not the future"
+        }
+        Type::Reference(_) => "a cached value is decoded and owned; return an owned type, such as `String` for `&str`",
+        Type::Tuple(tuple) if tuple.elems.is_empty() => "this function returns nothing that could be cached",
+        _ => return Ok((**output).clone()),
+    };
+    Err(Error::new(output.span(), message))
+}
+
+fn check_receiver(receiver: &Receiver) -> Result<()> {
+    let is_shared_reference = match &*receiver.ty {
+        Type::Reference(reference) => reference.mutability.is_none(),
+        _ => false,
+    };
+    if is_shared_reference {
+        return Ok(());
+    }
+    Err(Error::new(
+        receiver.span(),
+        "a cached method takes `&self`: on a hit its body does not run, so it can neither use up nor change `self`",
+    ))
+}
+
+/// Every name in `tokens`, those in groups too.
+pub(crate) fn names(tokens: TokenStream) -> Box<dyn Iterator<Item = Ident>> {
+    Box::new(tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Ident(name) => Box::new(std::iter::once(name)) as Box<dyn Iterator<Item = Ident>>,
+        TokenTree::Group(group) => names(group.stream()),
+        _ => Box::new(std::iter::empty()),
+    }))
+}

@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(cache = CACHE, key = "user", ttl = "1h")]
+struct User;
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! `#[cached]` from outside, on the backends that need no server.
+#![expect(
+    clippy::unused_async,
+    reason = "the bodies stand for real ones, which wait for something"
+)]
+
+mod companions;
+mod concurrency;
+mod functions;
+mod keys;
+mod methods;
+mod outages;
+mod outcomes;
+mod redis_kit;
+mod support;
+mod sync;
+mod ttls;

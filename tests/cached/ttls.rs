@@ -1,0 +1,170 @@
+//! Lives: literals, constants, closures of the arguments and of the result.
+
+use std::time::Duration;
+
+use larder::{KeyTtl, Ttl, cached};
+
+use crate::support::{Memory, Runs, block_on, memory, seconds_left};
+
+const QUARTER: Duration = Duration::from_mins(15);
+
+#[cached(cache = cache, key = "text", ttl = "1h30m")]
+async fn text(cache: &Memory) -> u8 {
+    1
+}
+
+#[cached(cache = cache, key = "integer", ttl = 90)]
+async fn integer(cache: &Memory) -> u8 {
+    1
+}
+
+#[cached(cache = cache, key = "constant", ttl = QUARTER)]
+async fn constant(cache: &Memory) -> u8 {
+    1
+}
+
+#[cached(cache = cache, key = "forever", ttl = Ttl::FOREVER)]
+async fn forever(cache: &Memory) -> u8 {
+    1
+}
+
+#[cached(cache = cache, key = "argument", ttl = ttl, skip(ttl))]
+async fn argument(cache: &Memory, ttl: Duration) -> u8 {
+    1
+}
+
+#[test]
+fn a_ttl_is_a_literal_a_constant_or_any_expression() {
+    let cache = memory();
+    block_on(async {
+        text(&cache).await;
+        integer(&cache).await;
+        constant(&cache).await;
+        forever(&cache).await;
+        argument(&cache, Duration::from_secs(7)).await;
+        assert_eq!(cache.ttl("forever").await.unwrap(), KeyTtl::Persistent);
+    });
+    let lives = ["text", "integer", "constant", "argument"].map(|key| seconds_left(&cache, key));
+    assert_eq!(lives, [5_400, 90, 900, 7]);
+}
+
+#[cached(cache = cache, key = "user:{user_id}", ttl = |uid| if uid < 100 { 3600 } else { 300 })]
+async fn by_number(cache: &Memory, user_id: u64) -> u64 {
+    user_id
+}
+
+#[cached(cache = cache, key = "{name}:{tags:?}", ttl = |name, tags| Duration::from_secs((name.len() + tags.len()) as u64))]
+async fn by_reference(cache: &Memory, name: &str, tags: Vec<String>) -> usize {
+    tags.len()
+}
+
+#[cached(cache = cache, key = "{name}", ttl = |name| { if name.is_empty() { return "1s"; } "2s" })]
+async fn by_a_closure_that_returns(cache: &Memory, name: &str) -> u8 {
+    1
+}
+
+#[test]
+fn a_closure_makes_the_ttl_of_the_arguments() {
+    let cache = memory();
+    block_on(async {
+        by_number(&cache, 99).await;
+        by_number(&cache, 100).await;
+        by_reference(&cache, "abc", vec!["x".into(), "y".into()]).await;
+        by_a_closure_that_returns(&cache, "n").await;
+    });
+    let keys = [
+        "user:99",
+        "user:100",
+        &by_reference::key(&cache, "abc", vec!["x".into(), "y".into()]),
+        "n",
+    ];
+    assert_eq!(keys.map(|key| seconds_left(&cache, key)), [3_600, 300, 5, 2]);
+}
+
+#[cached(cache = cache, key = "{name}", ttl = |name, found| name.len() as u64 * 100 + found.len() as u64)]
+async fn by_result(cache: &Memory, name: String) -> Result<Vec<u8>, String> {
+    Ok(name.into_bytes())
+}
+
+#[cached(cache = cache, key = "{name}", ttl = |_, found| found.map_or(1, u64::from), negative_ttl = "30s")]
+async fn by_option(cache: &Memory, name: String) -> Option<u8> {
+    name.bytes().next()
+}
+
+#[cached(cache = cache, key = "{name}", ttl = |_, found| found.map_or(7, u64::from))]
+async fn by_option_alone(cache: &Memory, name: String) -> Option<u8> {
+    name.bytes().next()
+}
+
+#[test]
+fn a_closure_makes_the_ttl_of_the_arguments_and_the_result() {
+    let cache = memory();
+    block_on(async {
+        by_result(&cache, "ab".into()).await.unwrap();
+        by_option(&cache, "!".into()).await;
+        by_option(&cache, String::new()).await;
+    });
+    assert_eq!(seconds_left(&cache, "ab"), 202);
+    assert_eq!(seconds_left(&cache, "!"), u64::from(b'!'));
+    assert_eq!(seconds_left(&cache, ""), 30);
+    assert!(block_on(by_option_alone::invalidate(&cache, String::new())).unwrap());
+    block_on(by_option_alone(&cache, String::new()));
+    assert_eq!(seconds_left(&cache, ""), 7);
+}
+
+#[cached(cache = cache, key = "{runs:p}", ttl = |_, _| -5)]
+async fn by_a_wrong_rule(cache: &Memory, runs: &Runs) -> usize {
+    runs.run()
+}
+
+#[cached(cache = cache, key = "{runs:p}", ttl = |_, _| -5, on_error = "raise")]
+async fn by_a_wrong_rule_that_raises(cache: &Memory, runs: &Runs) -> Result<usize, larder::Error> {
+    Ok(runs.run())
+}
+
+#[cached(cache = cache, key = "{runs:p}", ttl = |_| "soon")]
+async fn by_a_wrong_ttl(cache: &Memory, runs: &Runs) -> usize {
+    runs.run()
+}
+
+#[test]
+fn a_wrong_ttl_costs_no_value_and_no_second_run() {
+    let (cache, runs) = (memory(), Runs::default());
+    block_on(async {
+        assert_eq!(by_a_wrong_rule(&cache, &runs).await, 1);
+        assert_eq!(by_a_wrong_ttl(&cache, &runs).await, 2);
+        let raised = by_a_wrong_rule_that_raises(&cache, &runs).await.unwrap_err();
+        assert_eq!(
+            raised.to_string(),
+            "remember: ttl -5: negative; a ttl is a number of seconds above zero"
+        );
+        assert_eq!(runs.count(), 3);
+    });
+}
+
+#[cached(cache = cache, key = "{name}", ttl = "1h", negative_ttl = "1m", jitter = 0.5, schema_version = 3)]
+async fn with_options(cache: &Memory, name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[test]
+fn options_reach_the_load_and_the_look() {
+    let cache = memory();
+    block_on(async {
+        with_options(&cache, "").await;
+        assert!((30..=90).contains(&seconds_left_of(&cache, "").await));
+        with_options(&cache, "a").await;
+        // Another schema version is a miss to a plain read.
+        assert_eq!(cache.get::<String>("a").await.unwrap(), None);
+        assert_eq!(with_options::peek(&cache, "a").await.unwrap(), Some(Some("a".into())));
+        assert_eq!(with_options::peek(&cache, "").await.unwrap(), Some(None));
+        assert_eq!(with_options::peek(&cache, "b").await.unwrap(), None);
+    });
+}
+
+async fn seconds_left_of(cache: &Memory, key: &str) -> u64 {
+    match cache.bind::<String>(key).schema_version(3).ttl().await.unwrap() {
+        KeyTtl::Expires(left) => left.as_secs(),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,9 @@
+//! Layers around backends, on stores whose faults are scripted.
+
+mod breaker;
+mod conformance;
+mod fallback;
+mod history;
+mod recovery;
+mod resurrection;
+mod support;
