@@ -54,7 +54,7 @@
 //!
 //! | Feature | Default | Enables | Cost |
 //! |---|---|---|---|
-//! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 14 crates |
+//! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 12 crates |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;

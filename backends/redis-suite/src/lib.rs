@@ -1,7 +1,7 @@
-//! Outages, clusters, sentinels and TLS, as tests for any of larder's Redis clients.
+//! Calls, beginnings, outages, clusters, sentinels and TLS, as tests for any of larder's Redis clients.
 //!
-//! Nothing here is part of larder: the crate is not published. A client runs the tests by implementing [`Client`] and
-//! naming itself in [`tests!`] and, where it has TLS, in [`tls_tests!`].
+//! Nothing here is part of larder: the crate is not published. A client runs the tests by naming itself in [`client!`],
+//! in [`tests!`] and, where it has them, in [`socket_tests!`] and [`tls_tests!`].
 
 mod calls;
 mod client;
