@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -45,6 +48,7 @@ pub(crate) struct Cluster {
     nodes: Mutex<HashMap<Host, (Instant, Arc<Line>)>>,
     /// The task that asks for the slots again, while there is one.
     refresh: Mutex<Option<JoinHandle<()>>>,
+    ended: AtomicBool,
 }
 
 impl Cluster {
@@ -57,6 +61,7 @@ impl Cluster {
             map: RwLock::default(),
             nodes: Mutex::default(),
             refresh: Mutex::default(),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -154,7 +159,8 @@ impl Cluster {
     /// Has the slots asked for again in the background, not more often than every [`REFRESH`].
     pub(crate) fn refresh(&self) {
         let mut refresh = self.refresh.lock();
-        if refresh.as_ref().is_some_and(|task| !task.is_finished()) {
+        let under_way = refresh.as_ref().is_some_and(|task| !task.is_finished());
+        if under_way || self.ended.load(Ordering::Relaxed) {
             return;
         }
         let cluster = Weak::clone(&self.this);
@@ -246,8 +252,14 @@ impl Cluster {
 
     /// Ends all connections.
     pub(crate) async fn end(&self) {
-        if let Some(refresh) = self.refresh.lock().take() {
+        let refresh = {
+            let mut refresh = self.refresh.lock();
+            self.ended.store(true, Ordering::Relaxed);
+            refresh.take()
+        };
+        if let Some(refresh) = refresh {
             refresh.abort();
+            let _ = refresh.await;
         }
         let lines: Vec<Arc<Line>> = self.nodes.lock().values().map(|(_, line)| Arc::clone(line)).collect();
         join_all(lines.iter().map(|line| line.end())).await;

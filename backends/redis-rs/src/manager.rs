@@ -13,9 +13,9 @@ impl ConnectionManager {
     ///
     /// Commands get the default deadline and bound; everything else is the connection's: whether it comes back after an
     /// outage, and the runtime that it was made on. Neither [`close`](Self::close) nor dropping the manager ends it.
-    /// Of a `redis::aio::ConnectionManager`, turn off the retries: it would send a write again that may have been
-    /// applied. The response timeout of 500 ms that a connection has by default is longer than the deadline here, and so
-    /// of no consequence.
+    /// A `redis::aio::ConnectionManager` lets calls wait while it connects again, here until their deadline; a bare
+    /// `MultiplexedConnection` does not come back. The response timeout of 500 ms that both have by default is longer
+    /// than the deadline here, and so of no consequence.
     ///
     /// A connection to a cluster does not serve: a scan would see the keys of one node. Connect to a `redis-cluster://`
     /// URL.
