@@ -124,7 +124,8 @@ where
         }
         (Err(error), _) | (_, Err(error)) => Err(LoadError::Cache(error.with_operation("remember"))),
     };
-    let rest = rest.lock().take();
+    // A load that is left behind has the body for itself.
+    let rest = Arc::into_inner(rest).map_or_else(Rest::none, Mutex::into_inner);
     end(plan, outcome, rest).await
 }
 
@@ -228,10 +229,10 @@ impl<F, L> Rest<F, L> {
         }
     }
 
-    fn take(&mut self) -> Self {
+    const fn none() -> Self {
         Self {
-            unused: self.unused.take(),
-            panic: self.panic.take(),
+            unused: None,
+            panic: None,
         }
     }
 }
