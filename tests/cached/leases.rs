@@ -92,23 +92,42 @@ async fn impatient(cache: &Memory, database: &Database) -> usize {
 }
 
 #[test]
-fn nobody_waits_for_another_body_longer_than_wait() {
+fn nobody_waits_for_the_body_of_another_process_longer_than_wait() {
     let ((first, second, clock), database) = (two_processes(), Database::default());
     block_on(async {
-        let calls = [&first, &first, &second].map(|cache| Box::pin(impatient(cache, &database)));
-        let [mut one, mut beside, mut other] = calls;
+        let (mut one, mut other) = (
+            Box::pin(impatient(&first, &database)),
+            Box::pin(impatient(&second, &database)),
+        );
         assert!(poll!(&mut one).is_pending());
-        assert!(poll!(&mut beside).is_pending());
         assert!(poll!(&mut other).is_pending());
-        database.open();
-        // One renews its lease in its own polls, of which there are none.
-        clock.advance(Duration::from_millis(1_900));
-        assert!(poll!(&mut beside).is_pending());
+        for _ in 0..12 {
+            clock.advance(POLL);
+            assert!(poll!(&mut one).is_pending());
+            assert!(poll!(&mut other).is_pending());
+        }
+        assert_eq!(database.loads.count(), 1);
+        clock.advance(POLL * 2);
+        assert!(poll!(&mut other).is_pending());
+        assert_eq!((database.loads.count(), second.stats().loads), (2, 1));
+    });
+}
+
+#[test]
+fn nobody_waits_for_the_body_of_another_call_longer_than_wait() {
+    let ((cache, _, clock), database) = (two_processes(), Database::default());
+    block_on(async {
+        let (mut one, mut other) = (
+            Box::pin(impatient(&cache, &database)),
+            Box::pin(impatient(&cache, &database)),
+        );
+        assert!(poll!(&mut one).is_pending());
+        assert!(poll!(&mut other).is_pending());
+        clock.advance(Duration::from_millis(1_999));
         assert!(poll!(&mut other).is_pending());
         assert_eq!(database.loads.count(), 1);
-        clock.advance(POLL);
-        assert_eq!(poll!(&mut beside), Poll::Ready(0));
-        assert_eq!(poll!(&mut other), Poll::Ready(0));
-        assert_eq!(database.loads.count(), 2 + usize::from(second.stats().loads > 0));
+        clock.advance(Duration::from_millis(1));
+        assert!(poll!(&mut other).is_pending());
+        assert_eq!(database.loads.count(), 2);
     });
 }

@@ -8,8 +8,8 @@ use larder_memory::MemoryBackend;
 
 use crate::support::{Database, Memory, Runs, block_on};
 
-/// A cache whose own calls wait for a second.
-fn hurried(options: LoadOptions) -> (Memory, ManualClock) {
+/// A cache with load options of its own, and the clock to move.
+fn with_options(options: LoadOptions) -> (Memory, ManualClock) {
     let clock = ManualClock::new();
     let builder = Cache::builder(MemoryBackend::with_clock(clock.clone())).clock(clock.clone());
     (builder.load_options(options).build().unwrap(), clock)
@@ -36,7 +36,7 @@ async fn limited(cache: &Memory, database: &Database) -> Result<usize, Failure> 
 
 #[test]
 fn a_hard_timeout_ends_the_wait_of_the_caller_and_of_those_that_share_its_body() {
-    let ((cache, clock), database) = (hurried(LoadOptions::new()), Database::default());
+    let ((cache, clock), database) = (with_options(LoadOptions::new()), Database::default());
     block_on(async {
         let (mut one, mut other) = (
             Box::pin(limited(&cache, &database)),
@@ -68,7 +68,10 @@ async fn cloned(cache: &Memory, id: u8, database: &Database) -> Result<usize, &'
 
 #[test]
 fn a_function_that_can_not_say_so_waits_out_the_caches_own_hard_timeout() {
-    let ((cache, clock), database) = (hurried(LoadOptions::new().hard_timeout(LIMIT)), Database::default());
+    let ((cache, clock), database) = (
+        with_options(LoadOptions::new().hard_timeout(LIMIT)),
+        Database::default(),
+    );
     block_on(async {
         let (mut one, mut other) = (
             Box::pin(plain(&cache, 1, &database)),
@@ -91,7 +94,7 @@ fn a_function_that_can_not_say_so_waits_out_the_caches_own_hard_timeout() {
 #[test]
 fn where_a_stale_value_is_kept_the_caches_own_hard_timeout_answers_it() {
     let options = LoadOptions::new().hard_timeout(LIMIT).stale_if_error("10m");
-    let ((cache, clock), database) = (hurried(options), Database::default());
+    let ((cache, clock), database) = (with_options(options), Database::default());
     block_on(async {
         database.open();
         assert_eq!(plain(&cache, 1, &database).await, 0);
@@ -125,7 +128,7 @@ async fn fails_after_the_first(cache: &Memory, runs: &Runs) -> Result<usize, &'s
 
 #[test]
 fn a_throttle_says_when_a_body_that_failed_runs_again() {
-    let ((cache, clock), runs) = (hurried(LoadOptions::new()), Runs::default());
+    let ((cache, clock), runs) = (with_options(LoadOptions::new()), Runs::default());
     block_on(async {
         assert_eq!(fails_after_the_first(&cache, &runs).await, Ok(1));
         clock.advance(Duration::from_secs(110));
