@@ -110,6 +110,24 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
     {
+        self.remember_detached_by(key, ttl, options, false, loader).await
+    }
+
+    /// Answers a value where `wants_value`, as [`remember_by`](Self::remember_by) does.
+    pub(crate) async fn remember_detached_by<T, E, F, Fut>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        wants_value: bool,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
         let call = Call {
@@ -118,7 +136,7 @@ where
             plan: &plan,
             ttl: self.ttl_of(ttl, "remember_detached")?,
             ticket,
-            wants_value: false,
+            wants_value,
             waits_since: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
