@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder::{CacheBackend, Clock, Condition, ErrorKind, KeyTtl, LoadOptions, ManualClock, Source, StaleReason};
+use larder::{CacheBackend, Condition, ErrorKind, KeyTtl, LoadOptions, Source, StaleReason};
 use larder_memory::{MemoryBackend, Operation};
 
 use super::{
@@ -261,29 +261,6 @@ fn taking_and_renewing_the_lease_of_a_value_leaves_its_expiry_alone() {
     assert!(tasks.poll(holder).is_none());
     assert_ne!(entry(&world), taken, "it is not renewed");
     assert_eq!(kept_for(&world), KeyTtl::Expires(Duration::from_secs(95)));
-}
-
-#[test]
-fn a_lease_that_a_fast_clock_has_written_holds_nobody_up() {
-    let world = memory();
-    let ahead = World {
-        backend: world.backend.clone(),
-        clock: ManualClock::new(),
-    };
-    let options = || leased().refresh_ahead(0.5);
-    let (fast, second) = (Process::new(&ahead, options()), Process::new(&world, options()));
-    let (database, gate) = (Database::default(), Gate::default());
-    block_on(second.call(&database, &Gate::opened())).unwrap();
-    world.pass(Duration::from_secs(60));
-    ahead
-        .clock
-        .set_unix_time(world.clock.unix_time() + Duration::from_secs(35));
-    let mut tasks = Tasks::new();
-    let holder = tasks.add(fast.call(&database, &gate));
-    assert!(tasks.poll(holder).is_none());
-    assert_eq!(database.loads(), 2);
-    let answer = block_on(second.call(&database, &Gate::opened())).unwrap();
-    assert_eq!(answer.source, Source::Loaded);
 }
 
 /// A change of life that was read before a take-over and is written after it.

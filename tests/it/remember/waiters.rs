@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::FutureExt;
-use larder::{KeyTtl, LeaseOutcome, LoadError, LoadOptions, Loaded, Source};
+use larder::{Clock, KeyTtl, LeaseOutcome, LoadError, LoadOptions, Loaded, ManualClock, Source};
 use larder_memory::Operation;
 
 use super::{
     process::{LEASE, POLL, Process},
     support::{Database, Gate, Tasks},
 };
-use crate::backends::{block_on, memory};
+use crate::backends::{World, block_on, memory};
 
 #[test]
 fn one_that_waits_goes_by_the_lease_of_the_holder_and_not_by_its_own() {
@@ -194,4 +194,27 @@ fn a_none_that_does_not_answer_is_reloaded_by_one_process() {
     tasks.add(second.cache.remember("key", 100, || database.read(gate.clone())));
     assert!(tasks.poll_all().is_empty());
     assert_eq!(database.loads(), 1);
+}
+
+#[test]
+fn a_lease_that_a_fast_clock_has_written_holds_nobody_up() {
+    let world = memory();
+    let ahead = World {
+        backend: world.backend.clone(),
+        clock: ManualClock::new(),
+    };
+    let options = || LoadOptions::new().refresh_ahead(0.5).lease(LEASE);
+    let (fast, second) = (Process::new(&ahead, options()), Process::new(&world, options()));
+    let (database, gate) = (Database::default(), Gate::default());
+    block_on(second.call(&database, &Gate::opened())).unwrap();
+    world.pass(Duration::from_secs(60));
+    ahead
+        .clock
+        .set_unix_time(world.clock.unix_time() + Duration::from_secs(35));
+    let mut tasks = Tasks::new();
+    let holder = tasks.add(fast.call(&database, &gate));
+    assert!(tasks.poll(holder).is_none());
+    assert_eq!(database.loads(), 2);
+    let answer = block_on(second.call(&database, &Gate::opened())).unwrap();
+    assert_eq!(answer.source, Source::Loaded);
 }
