@@ -74,7 +74,7 @@ pub enum BackgroundOutcome<'a> {
     Failed(&'a (dyn Any + Send + Sync)),
     /// With an error of the cache or its backend.
     Raised(&'a Error),
-    /// With a panic of the loader.
+    /// With a panic of the loader, or of what encodes its value.
     Panicked,
     /// It was given up: it ran longer than the [`fill_window`](crate::LoadOptions::fill_window) without a caller.
     TimedOut,

@@ -11,6 +11,7 @@ use crate::{
     generics::turbofish,
     key::Key,
     options::{OnError, Options, checked, constant},
+    owned,
     parts::Parts,
 };
 
@@ -29,6 +30,7 @@ pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let ttl = options.ttl.as_ref().ok_or_else(|| {
         missing("`ttl` is missing; write ttl = \"1h\", or ttl = larder::Ttl::DEFAULT for the cache's own")
     })?;
+    owned::check(&function, &options)?;
     let parts = Parts {
         key: Key::read(&function, &options, cache)?,
         function: &function,
@@ -138,7 +140,7 @@ impl Parts<'_> {
             ..
         } = self;
         let local = |name: &str| Ident::new(name, Span::mixed_site());
-        let [refresh, source, kind, plan] = ["refresh", "source", "kind", "plan"].map(local);
+        let [refresh, source, kind, plan, life] = ["refresh", "source", "kind", "plan", "ttl"].map(local);
         let output = &function.output;
         let at_output = Span::mixed_site().located_at(output.span());
 
@@ -170,14 +172,23 @@ impl Parts<'_> {
         let receiver = self.receiver();
         let arguments = function.arguments.iter().map(|argument| &argument.name);
         let load = quote!(Self::#load #turbofish(#receiver #(#arguments),*));
-        let call = quote_spanned!(at_output=> #larder::__private::call);
+        let call = if self.options.detaches.is_some() {
+            quote_spanned!(at_output=> #larder::__private::call_detached)
+        } else {
+            quote_spanned!(at_output=> #larder::__private::call)
+        };
         let shared = quote_spanned!(at_output=> (&&&#kind).shared());
+        let other = if self.options.hard_timeout.is_some() {
+            quote_spanned!(at_output=> #kind.timed())
+        } else {
+            quote!((&&#kind).other())
+        };
         let load = if function.is_async() {
             load
         } else {
             quote!(::core::future::ready(#load))
         };
-        let called = self.waited_for(&quote!(#call(#source, #plan, move || #load)));
+        let called = self.waited_for(&quote!(#call(#source, #plan, #life, move || #load)));
 
         let title = function.name().to_string();
         let asyncness = &function.item.sig.asyncness;
@@ -200,13 +211,13 @@ impl Parts<'_> {
                 let #plan = #larder::__private::Plan {
                     name: #title,
                     key: #of_key,
-                    ttl: #ttl,
                     options: #larder::__private::forced(#options, #is_forced),
                     kind: #kind,
                     rules: #rules,
                     shared: #shared,
-                    other: (&&#kind).other(),
+                    other: #other,
                 };
+                let #life = #ttl;
                 let #source = #source_value;
                 #called
             }

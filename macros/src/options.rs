@@ -11,7 +11,8 @@ use syn::{
     spanned::Spanned,
 };
 
-const NAMES: &str = "cache, key, ttl, skip(..), on_error, bypass, negative_ttl, refresh_ahead, stale_if_error, \
+const NAMES: &str = "cache, key, ttl, skip(..), on_error, bypass, negative_ttl, lease, wait, hard_timeout, \
+                     refresh_ahead, stale_if_error, throttle, background, stale_while_revalidate, soft_timeout, \
                      schema_version, jitter, associated, crate";
 
 #[derive(Default)]
@@ -26,6 +27,9 @@ pub(crate) struct Options {
     pub(crate) negative_ttl: Option<Expr>,
     pub(crate) is_associated: bool,
     pub(crate) larder: Option<Path>,
+    /// The first option that leaves loads behind their callers.
+    pub(crate) detaches: Option<Ident>,
+    pub(crate) hard_timeout: Option<Ident>,
     /// The calls on `LoadOptions` that the other options stand for.
     settings: Vec<(Ident, Expr)>,
 }
@@ -77,7 +81,18 @@ impl Options {
             }
             "negative_ttl" => self.negative_ttl = Some(value(input)?),
             "schema_version" => self.schema_version = Some(value(input)?),
-            "lease" | "stale_if_error" => self.settings.push((name.clone(), value(input)?)),
+            "lease" | "wait" | "stale_if_error" | "throttle" => self.settings.push((name.clone(), value(input)?)),
+            "background" => {
+                self.detaches.get_or_insert_with(|| name.clone());
+            }
+            "stale_while_revalidate" | "soft_timeout" => {
+                self.detaches.get_or_insert_with(|| name.clone());
+                self.settings.push((name.clone(), value(input)?));
+            }
+            "hard_timeout" => {
+                self.hard_timeout = Some(name.clone());
+                self.settings.push((name.clone(), value(input)?));
+            }
             "refresh_ahead" => {
                 let fraction = value(input)?;
                 check_fraction(&fraction, "between 0 and 1, such as 0.8", |f| f > 0.0 && f < 1.0)?;

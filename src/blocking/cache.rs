@@ -18,7 +18,11 @@ use crate::{
 /// - Calls work on plain threads, in a runtime's blocking pool, inside the loader of another blocking call, and on the
 ///   thread of an async runtime itself: no backend of larder's needs that thread to go on. Such a call holds up the
 ///   other tasks of its thread, so async code should keep to [`Cache`].
-/// - One thing can then be waited for in vain: a load that an async call has begun on the very thread that now sleeps.
+/// - Every call of [`Cache`] is here but [`remember_detached`](Cache::remember_detached): a thread can not leave its own
+///   load behind. For the same reason a soft timeout ends no call, and a
+///   [hard one](crate::LoadOptions::hard_timeout) cuts no loader short: it ends the wait for another call's load, and a
+///   call whose own loader took longer may find its time up once that has returned.
+/// - One thing can be waited for in vain: a load that an async call has begun on the very thread that now sleeps.
 ///   The call gives up after [`LoadOptions::wait`](crate::LoadOptions::wait) (30 s) and loads itself.
 ///
 /// # Errors
@@ -104,8 +108,7 @@ impl<B, S, C> BlockingCache<B, S, C> {
         self.cache.with_fallback(policy).blocking()
     }
 
-    /// See [`Cache::close`]. Background loads belong to [`as_async`](Self::as_async): a thread can not leave its own
-    /// load behind.
+    /// See [`Cache::close`]. Background loads are begun by [`as_async`](Self::as_async).
     pub fn close(&self) {
         block_on(self.cache.close());
     }

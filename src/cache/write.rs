@@ -7,7 +7,7 @@ use super::{Cache, during, remember::Keys};
 use crate::{
     backend::{CacheBackend, Condition, Outcome, SetOptions},
     compressor::Compressor,
-    envelope::{HEAD_LEN, Parsed, SHORT_LEN, Sealing, parse, seal},
+    envelope::{HEAD_LEN, KIND_MARKER, KIND_VALUE, Parsed, SHORT_LEN, Sealing, parse, seal},
     error::{Error, ErrorKind, Result},
     serializer::Serializer,
     ttl::Ttl,
@@ -132,7 +132,8 @@ where
             }
             // Something stands there. A marker, or a value past its life, is nothing to the caller.
             let nothing = match self.standing(&write.key).await.map_err(during(operation))? {
-                Standing::Nothing => continue,
+                // Gone again; or a key of another type, which reads as nothing and is an error to this.
+                Standing::Nothing => Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER)),
                 Standing::Value(_) | Standing::Other => return Ok(false),
                 Standing::Marker(prefix) | Standing::Stale(prefix) => Condition::IfStartsWith(prefix),
             };
@@ -151,13 +152,20 @@ where
 
     async fn try_replace(&self, write: &Write, operation: &'static str) -> Result<bool> {
         for _ in 0..ATTEMPTS {
-            let Standing::Value(prefix) = self.standing(&write.key).await.map_err(during(operation))? else {
-                return Ok(false);
+            let prefix = match self.standing(&write.key).await.map_err(during(operation))? {
+                Standing::Value(prefix) => prefix,
+                // A key of another type reads as nothing and is an error to this.
+                Standing::Nothing => Bytes::from_static(&KIND_VALUE),
+                Standing::Stale(_) | Standing::Marker(_) | Standing::Other => return Ok(false),
             };
             let replaced = self.put_on(write, Condition::IfStartsWith(prefix), operation).await?;
-            if replaced.is_done() {
-                self.flights().void(&write.key);
-                return Ok(true);
+            match replaced {
+                Outcome::Done => {
+                    self.flights().void(&write.key);
+                    return Ok(true);
+                }
+                Outcome::Missing => return Ok(false),
+                Outcome::Mismatch => {}
             }
         }
         Err(contended(operation))

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -16,20 +17,18 @@ use crate::{
     backend::CacheBackend,
     compressor::Compressor,
     error::{Error, Result},
-    remember::{LoadError, LoadOptions, Loaded, OnError},
+    remember::{LoadError, LoadOptions, Loaded, OnError, Remembered},
     serializer::Serializer,
 };
 
-/// Everything about one call but its cache and its body.
+/// Everything about one call but its cache, its ttl and its body.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "written by the expansion alone")]
-pub struct Plan<R, T, E, L> {
+pub struct Plan<R, T, E> {
     /// The function, for messages.
     pub name: &'static str,
     /// The key.
     pub key: String,
-    /// The ttl.
-    pub ttl: L,
     /// How it is loaded.
     pub options: LoadOptions,
     /// What the function returns.
@@ -42,13 +41,23 @@ pub struct Plan<R, T, E, L> {
     pub other: Other<E>,
 }
 
+/// What is left of a call when its load has ended, or was left behind.
+struct Rest<F, L> {
+    /// The body that did not run.
+    unused: Option<(F, L)>,
+    /// The panic of the body that did.
+    panic: Option<Panic>,
+}
+
+type Panic = Box<dyn Any + Send>;
+
 /// Answers from the cache, or by `body`.
 ///
 /// # Panics
 ///
-/// Where the body does; and where the function's error can not say that a body which this call shared panicked, that
-/// the body asked for its own key, or that it was cut short.
-pub async fn call<Z, R, T, E, L, F, Fut>(source: &Z, plan: Plan<R, T, E, L>, body: F) -> R
+/// Where the body does; and where the function's error can not say that a body which this call shared panicked, or that
+/// the body asked for its own key.
+pub async fn call<Z, R, T, E, L, F, Fut>(source: &Z, plan: Plan<R, T, E>, ttl: L, body: F) -> R
 where
     Z: CacheSource<Backend: CacheBackend + 'static, Serializer: Serializer + 'static, Compressor: Compressor + 'static>,
     T: Serialize + DeserializeOwned,
@@ -57,28 +66,96 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    let (kind, rules) = (plan.kind, plan.rules);
-    let ttl = plan.ttl.before();
-    let mut unused = Some((body, plan.ttl));
-    let mut panic: Option<Box<dyn Any + Send>> = None;
-    let outcome = match (source.cache(), ttl) {
-        (Ok(cache), Ok(ttl)) => {
+    let before = ttl.before();
+    let mut rest = Rest::of(body, ttl);
+    let outcome = match (source.cache(), before) {
+        (Ok(cache), Ok(before)) => {
             let load = async || {
-                let (body, rule) = unused.take().expect("a load runs once");
-                match AssertUnwindSafe(async { body().await }).catch_unwind().await {
-                    Ok(returned) => kind.open(returned).map(|value| loaded(value, rule, &rules)),
-                    Err(payload) => {
-                        panic = Some(payload);
+                let (body, rule) = rest.unused.take().expect("a load runs once");
+                match run(body, rule, plan.kind, plan.raises()).await {
+                    Ok(returned) => returned,
+                    Err(panic) => {
+                        rest.panic = Some(panic);
                         // For those that share the load. The panic hook has been called already.
                         resume_unwind(Box::new(()))
                     }
                 }
             };
-            let options = plan.options.on_error(rules.on_error());
-            cache.remember_by(&plan.key, ttl, &options, true, load).await
+            cache.remember_by(&plan.key, before, &plan.options(), true, load).await
         }
         (Err(error), _) | (_, Err(error)) => Err(LoadError::Cache(error.with_operation("remember"))),
     };
+    end(plan, outcome, rest).await
+}
+
+/// [`call`] for a body that owns what it needs, so that it can outlive the call.
+///
+/// # Panics
+///
+/// As [`call`], where the body has not outlived the call.
+pub async fn call_detached<Z, R, T, E, L, F, Fut>(source: &Z, plan: Plan<R, T, E>, ttl: L, body: F) -> R
+where
+    Z: CacheSource<Backend: CacheBackend + 'static, Serializer: Serializer + 'static, Compressor: Compressor + 'static>,
+    R: 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + Sync + 'static,
+    L: TtlRule<T> + Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+{
+    let before = ttl.before();
+    let rest = Arc::new(Mutex::new(Rest::of(body, ttl)));
+    let outcome = match (source.cache(), before) {
+        (Ok(cache), Ok(before)) => {
+            let (rest, kind, raises) = (Arc::clone(&rest), plan.kind, plan.raises());
+            let load = move || async move {
+                let (body, rule) = rest.lock().unused.take().expect("a load runs once");
+                match run(body, rule, kind, raises).await {
+                    Ok(returned) => returned,
+                    Err(panic) => {
+                        rest.lock().panic = Some(panic);
+                        resume_unwind(Box::new(()))
+                    }
+                }
+            };
+            cache
+                .remember_detached_by(&plan.key, before, &plan.options(), true, load)
+                .await
+        }
+        (Err(error), _) | (_, Err(error)) => Err(LoadError::Cache(error.with_operation("remember"))),
+    };
+    // A load that is left behind has the body for itself.
+    let rest = Arc::into_inner(rest).map_or_else(Rest::none, Mutex::into_inner);
+    end(plan, outcome, rest).await
+}
+
+/// Runs the body; what it panicked with, where it did.
+async fn run<R, T, E, L, F, Fut>(
+    body: F,
+    rule: L,
+    kind: Kind<R, T, E>,
+    raises: bool,
+) -> Result<Result<Loaded<T>, E>, Panic>
+where
+    L: TtlRule<T>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
+    let returned = AssertUnwindSafe(async { body().await }).catch_unwind().await?;
+    Ok(kind.open(returned).map(|value| loaded(value, rule, raises)))
+}
+
+/// What the function returns.
+async fn end<R, T, E, L, F, Fut>(
+    plan: Plan<R, T, E>,
+    outcome: Result<Remembered<T>, LoadError<E>>,
+    rest: Rest<F, L>,
+) -> R
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
+    let kind = plan.kind;
     let failure = match outcome {
         Ok(answer) => match answer.value {
             Some(value) => return kind.close(Ok(value)),
@@ -90,29 +167,27 @@ where
         }
         Err(failure) => failure,
     };
-    if let Some(payload) = panic {
-        resume_unwind(payload);
+    if let Some(panic) = rest.panic {
+        resume_unwind(panic);
     }
-    match (failure, rules, unused) {
+    match (failure, plan.rules, rest.unused) {
         (LoadError::Cache(error), Rules::Raise(raise), _) => kind.close(Err(raise(error))),
         (LoadError::Cache(_), Rules::ReturnNone(none), _) => kind.close(Ok(none())),
         (LoadError::Cache(_), Rules::Execute, Some((body, _))) => body().await,
-        (failure, _, unused) => match (plan.other, &failure, unused) {
-            (Some(other), ..) => kind.close(Err(other(failure))),
-            // What it waited for was cut short.
-            (None, LoadError::TimedOut, Some((body, _))) => body().await,
-            (None, ..) => panic!("{}", inexpressible(plan.name, &failure)),
+        (failure, ..) => match plan.other {
+            Some(other) => kind.close(Err(other(failure))),
+            None => panic!("{}", inexpressible(plan.name, &failure)),
         },
     }
 }
 
 /// A value with the ttl that its rule gives it.
-fn loaded<T, E, L: TtlRule<T>>(value: T, rule: L, rules: &Rules<T, E>) -> Loaded<T> {
-    match (rule.after(&value), rules) {
-        (None, _) => Loaded::value(value),
+fn loaded<T, L: TtlRule<T>>(value: T, rule: L, raises: bool) -> Loaded<T> {
+    match rule.after(&value) {
+        None => Loaded::value(value),
         // Answered all the same: a wrong ttl costs no value.
-        (Some(Err(_)), Rules::Execute | Rules::ReturnNone(_)) => Loaded::value(value).do_not_store(),
-        (Some(ttl), _) => Loaded::value(value).ttl_or_error(ttl),
+        Some(Err(_)) if !raises => Loaded::value(value).do_not_store(),
+        Some(ttl) => Loaded::value(value).ttl_or_error(ttl),
     }
 }
 
@@ -127,11 +202,37 @@ fn inexpressible<E>(name: &str, failure: &LoadError<E>) -> String {
     format!("{name}: {what}; an error that is From<larder::LoadError<_>> would say so")
 }
 
-impl<T, E> Rules<T, E> {
-    fn on_error(&self) -> OnError {
-        match self {
-            Self::Execute => OnError::Execute,
-            Self::Raise(_) | Self::ReturnNone(_) => OnError::Raise,
+impl<R, T, E> Plan<R, T, E> {
+    fn options(&self) -> LoadOptions {
+        let options = self.options.clone().on_error(match self.rules {
+            Rules::Execute => OnError::Execute,
+            Rules::Raise(_) | Rules::ReturnNone(_) => OnError::Raise,
+        });
+        // The cache's own hard timeout must not leave the call without anything to return.
+        if self.other.is_none() {
+            options.waits_out()
+        } else {
+            options
+        }
+    }
+
+    fn raises(&self) -> bool {
+        matches!(self.rules, Rules::Raise(_))
+    }
+}
+
+impl<F, L> Rest<F, L> {
+    fn of(body: F, ttl: L) -> Self {
+        Self {
+            unused: Some((body, ttl)),
+            panic: None,
+        }
+    }
+
+    const fn none() -> Self {
+        Self {
+            unused: None,
+            panic: None,
         }
     }
 }

@@ -8,7 +8,7 @@ mod outcome;
 mod source;
 mod ttl;
 
-pub use call::{Plan, block_on, call, forced, invalidate, named, now, peek};
+pub use call::{Plan, block_on, call, call_detached, forced, invalidate, named, now, peek};
 pub use key::Key;
 pub use outcome::{
     AnyKind, ClonedErrors, ConvertedErrors, ConvertedOthers, Kind, NoneOfOption, NoneOfOthers, Other, Pick, ResultKind,

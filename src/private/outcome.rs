@@ -117,6 +117,15 @@ impl<R, T, E> Kind<R, T, E> {
     {
         Rules::ReturnNone(T::none)
     }
+
+    /// What a call that waits no longer says of a load that took too long.
+    #[must_use]
+    pub fn timed(&self) -> Other<E>
+    where
+        E: FromLoadError,
+    {
+        Some(E::from_load_error)
+    }
 }
 
 /// What a call does where the cache fails.
@@ -146,6 +155,25 @@ pub trait FromCacheError {
 #[diagnostic::do_not_recommend]
 impl<E: From<Error>> FromCacheError for E {
     fn from_cache_error(error: Error) -> Self {
+        error.into()
+    }
+}
+
+/// Errors that can say that a load took too long.
+#[diagnostic::on_unimplemented(
+    message = "`hard_timeout` needs a function whose error can say that its body took too long",
+    label = "`{Self}` is not `From<larder::LoadError<{Self}>>`",
+    note = "return a `Result` whose error is `From<larder::LoadError<..>>`: `LoadError::TimedOut` is what it is made of \
+            then; in a generic function write the bound"
+)]
+pub trait FromLoadError: Sized {
+    /// The error of a call whose load did not end well.
+    fn from_load_error(error: LoadError<Self>) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<LoadError<E>>> FromLoadError for E {
+    fn from_load_error(error: LoadError<E>) -> Self {
         error.into()
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     future::Future,
     ops::ControlFlow,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         OnceLock,
@@ -10,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Either, select},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -110,6 +114,24 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
     {
+        self.remember_detached_by(key, ttl, options, false, loader).await
+    }
+
+    /// Answers a value where `wants_value`, as [`remember_by`](Self::remember_by) does.
+    pub(crate) async fn remember_detached_by<T, E, F, Fut>(
+        &self,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        wants_value: bool,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
         let call = Call {
@@ -118,7 +140,7 @@ where
             plan: &plan,
             ttl: self.ttl_of(ttl, "remember_detached")?,
             ticket,
-            wants_value: false,
+            wants_value,
             waits_since: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
@@ -221,6 +243,8 @@ where
         let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
         let (ttl, ticket) = (self.ttl, self.ticket);
         let bound = self.clock().sleep(self.plan.fill_window);
+        // A serializer may panic as well as a loader, and with nobody else to tell of it.
+        let load = AssertUnwindSafe(load).catch_unwind();
         self.cache.settings().background.spawn(slot, async move {
             let outcome = match select(load, bound).await {
                 Either::Left((outcome, _)) => Some(outcome),
@@ -245,11 +269,11 @@ where
                 call.throttle_given_up(&refreshed).await;
             }
             let outcome = match &outcome {
-                Some(Ok(_)) => BackgroundOutcome::Loaded,
-                Some(Err((LoadError::Loader(error), _))) => BackgroundOutcome::Failed(&**error),
-                Some(Err((LoadError::Cache(error), _))) => BackgroundOutcome::Raised(error),
-                Some(Err((LoadError::Panicked | LoadError::Reentrant, _))) => BackgroundOutcome::Panicked,
-                Some(Err((LoadError::TimedOut, _))) | None => BackgroundOutcome::TimedOut,
+                Some(Ok(Ok(_))) => BackgroundOutcome::Loaded,
+                Some(Ok(Err((LoadError::Loader(error), _)))) => BackgroundOutcome::Failed(&**error),
+                Some(Ok(Err((LoadError::Cache(error), _)))) => BackgroundOutcome::Raised(error),
+                Some(Err(_) | Ok(Err((LoadError::Panicked | LoadError::Reentrant, _)))) => BackgroundOutcome::Panicked,
+                Some(Ok(Err((LoadError::TimedOut, _)))) | None => BackgroundOutcome::TimedOut,
             };
             cache.tell_of_background(&physical, outcome);
         });

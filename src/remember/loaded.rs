@@ -123,9 +123,11 @@ pub enum Source {
 pub enum StaleReason {
     /// The load failed just now.
     LoadFailed,
-    /// A load failed a short while ago, and the next is not due yet; or another process is loading.
+    /// A load failed a short while ago, and the next is not due yet: [`throttle`](crate::LoadOptions::throttle).
     Throttled,
-    /// It is being reloaded: [`stale_while_revalidate`](crate::LoadOptions::stale_while_revalidate).
+    /// It is being reloaded, in the background
+    /// ([`stale_while_revalidate`](crate::LoadOptions::stale_while_revalidate)), by another call, or by another process
+    /// that holds its [`lease`](crate::LoadOptions::lease).
     Revalidating,
     /// The load took longer than the [soft](crate::LoadOptions::soft_timeout) or the
     /// [hard](crate::LoadOptions::hard_timeout) timeout.

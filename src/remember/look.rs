@@ -64,12 +64,21 @@ impl<T> Found<T> {
         let source = if self.is_stale(now) {
             Source::Stale {
                 age: self.age(now),
-                why: StaleReason::Revalidating,
+                why: self.why_not_loaded(now),
             }
         } else {
             Source::Hit
         };
         Remembered::new(self.value, source)
+    }
+
+    /// Why a stale value is answered without a load.
+    fn why_not_loaded(&self, now: Duration) -> StaleReason {
+        if self.is_held(now) && !self.is_loading(now) {
+            StaleReason::Throttled
+        } else {
+            StaleReason::Revalidating
+        }
     }
 
     pub(super) fn is_stale(&self, now: Duration) -> bool {
@@ -162,12 +171,8 @@ impl<T> Seen<T> {
         match self {
             Self::Fresh(found) => ControlFlow::Break(Remembered::new(found.value, Source::Hit)),
             Self::Stale(found) if found.is_held(now) => {
-                let is_within = |window: Option<Duration>| window.is_some_and(|window| found.age(now) < window);
-                if is_within(plan.stale_while_revalidate) {
-                    ControlFlow::Break(found.answer(now))
-                } else {
-                    Self::Stale(found).fall_back(plan, now, StaleReason::Throttled)
-                }
+                let why = found.why_not_loaded(now);
+                Self::Stale(found).fall_back(plan, now, why)
             }
             seen => ControlFlow::Continue(seen),
         }

@@ -55,6 +55,7 @@ pub struct LoadOptions {
     pub(super) stale_while_revalidate: Option<Duration>,
     pub(super) soft_timeout: Option<Duration>,
     pub(super) hard_timeout: Option<Duration>,
+    pub(super) waits_out: bool,
     pub(super) problem: Option<Error>,
 }
 
@@ -208,6 +209,13 @@ impl LoadOptions {
     /// [`remember_detached`](crate::Cache::remember_detached) lets it go on in the background.
     pub fn hard_timeout(mut self, limit: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
         self.hard_timeout = self.span("hard_timeout", limit).or(self.hard_timeout);
+        self
+    }
+
+    /// The caller can not say that a load took too long: where there is no stale value, it waits for the load's end.
+    #[cfg(feature = "macros")]
+    pub(crate) fn waits_out(mut self) -> Self {
+        self.waits_out = true;
         self
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub(super) stale_while_revalidate: Option<Duration>,
     pub(super) soft_timeout: Option<Duration>,
     pub(super) hard_timeout: Option<Duration>,
+    pub(super) waits_out: bool,
 }
 
 impl LoadOptions {
@@ -62,6 +63,7 @@ impl LoadOptions {
             stale_while_revalidate: self.stale_while_revalidate.or(defaults.stale_while_revalidate),
             soft_timeout: self.soft_timeout.or(defaults.soft_timeout),
             hard_timeout: self.hard_timeout.or(defaults.hard_timeout),
+            waits_out: self.waits_out,
         })
     }
 }

@@ -63,16 +63,19 @@ where
         let Some(hard) = hard else {
             return load.await;
         };
-        match select(load, self.clock().sleep(hard.saturating_sub(waited))).await {
+        let load = match select(load, self.clock().sleep(hard.saturating_sub(waited))).await {
             Either::Left((answer, _)) => return answer,
-            Either::Right(((), load)) => drop(load),
-        }
-        let Some(kept) = kept else {
-            return Err(LoadError::TimedOut);
+            Either::Right(((), load)) => load,
         };
-        let Some(answer) = self.answer_kept(&kept) else {
-            return Err(LoadError::TimedOut);
+        let answer = kept.and_then(|kept| Some((self.answer_kept(&kept)?, kept)));
+        let Some((answer, kept)) = answer else {
+            return if self.plan.waits_out {
+                load.await
+            } else {
+                Err(LoadError::TimedOut)
+            };
         };
+        drop(load);
         if goes_on.is_none() {
             // The next call would wait as long for nothing.
             self.throttle_given_up(&kept).await;

@@ -2,34 +2,13 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use larder::{Cache, cached};
 use larder_local::LocalBackend;
-use tokio::sync::Notify;
 
-use crate::support::{Memory, Runs, block_on, memory, once_waiting};
-
-#[derive(Debug, Default)]
-struct Database {
-    generation: AtomicUsize,
-    loads: Runs,
-    gate: Notify,
-    is_open: AtomicBool,
-}
-
-impl Database {
-    /// Reads at once, and answers when the test lets it.
-    async fn read(&self) -> usize {
-        let value = self.generation.load(Ordering::SeqCst);
-        self.loads.run();
-        if !self.is_open.load(Ordering::SeqCst) {
-            self.gate.notified().await;
-        }
-        value
-    }
-}
+use crate::support::{Database, Memory, block_on, memory, once_waiting};
 
 #[cached(cache = cache, key = "value:{id}", ttl = "1h", skip(database))]
 async fn value(cache: &Memory, id: u8, database: &Database) -> usize {
@@ -41,7 +20,7 @@ fn the_body_runs_once_for_1_000_concurrent_callers() {
     let (cache, database) = (memory(), Database::default());
     block_on(async {
         let callers = futures::future::join_all((0..1_000).map(|_| value(&cache, 1, &database)));
-        let opened = once_waiting(&cache, 999, || database.gate.notify_one());
+        let opened = once_waiting(&cache, 999, || database.open());
         let (answers, ()) = futures::join!(callers, opened);
         assert_eq!(answers, [0; 1_000]);
         assert_eq!(database.loads.count(), 1);
@@ -54,13 +33,12 @@ fn once_invalidate_has_returned_no_caller_sees_what_was_loading_at_that_moment()
     block_on(async {
         let mut old = std::pin::pin!(value(&cache, 1, &database));
         assert!(futures::poll!(&mut old).is_pending());
-        database.generation.store(1, Ordering::SeqCst);
+        database.write();
         value::invalidate(&cache, 1).await.unwrap();
 
         // A call made now neither shares the old load nor finds it stored, whichever ends first.
-        database.is_open.store(true, Ordering::SeqCst);
+        database.open();
         assert_eq!(value(&cache, 1, &database).await, 1);
-        database.gate.notify_one();
         assert_eq!(old.await, 0);
         assert_eq!(value::peek(&cache, 1).await.unwrap(), Some(1));
         assert_eq!(value(&cache, 1, &database).await, 1);

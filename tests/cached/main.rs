@@ -4,14 +4,17 @@
     reason = "the bodies stand for real ones, which wait for something"
 )]
 
+mod background;
 mod companions;
 mod concurrency;
 mod functions;
 mod keys;
+mod leases;
 mod methods;
 mod outages;
 mod outcomes;
 mod redis_kit;
 mod support;
 mod sync;
+mod timeouts;
 mod ttls;

@@ -120,7 +120,7 @@ fn a_change_of_what_stands_there_is_a_look_and_a_step() {
     block_on(cache.replace("key", &2, 60)).unwrap();
     block_on(cache.expire("missing", 60)).unwrap();
     block_on(cache.replace("missing", &2, 60)).unwrap();
-    assert_eq!(world.backend.calls().total(), 8);
+    assert_eq!(world.backend.calls().total(), 9);
 }
 
 #[test]

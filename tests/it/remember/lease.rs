@@ -1,37 +1,23 @@
 //! One process at a time. Each cache here is a process of its own: what they share is the backend.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use larder::{Cache, CacheBackend, Event, Hook, LeaseOutcome, LoadOptions, Loaded, Source};
+use larder::{Cache, CacheBackend, LeaseOutcome, LoadOptions, Loaded, Source};
 use larder_memory::Operation;
-use parking_lot::Mutex;
 
-use super::support::{Database, Gate, Tasks};
+use super::{
+    process::{LEASE, Log, POLL},
+    support::{Database, Gate, Tasks},
+};
 use crate::backends::{World, on_each_backend};
 
-const LEASE: Duration = Duration::from_secs(10);
-/// The longest pause between two looks of one that waits, spread included.
-const POLL: Duration = Duration::from_millis(150);
-
-#[derive(Debug, Clone, Default)]
-struct Waits(Arc<Mutex<Vec<LeaseOutcome>>>);
-
-impl Hook for Waits {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::LeaseWaited { key, outcome, .. } = event {
-            assert_eq!(*key, "test:key");
-            self.0.lock().push(*outcome);
-        }
-    }
-}
-
 fn process<B: CacheBackend + Clone>(world: &World<B>) -> Cache<B> {
-    process_with(world, LoadOptions::new(), Waits::default())
+    process_with(world, LoadOptions::new(), Log::default())
 }
 
-fn process_with<B: CacheBackend + Clone>(world: &World<B>, options: LoadOptions, waits: Waits) -> Cache<B> {
+fn process_with<B: CacheBackend + Clone>(world: &World<B>, options: LoadOptions, log: Log) -> Cache<B> {
     let builder = world.builder().prefix("test").load_options(options.lease(LEASE));
-    builder.hook(waits).build().unwrap()
+    builder.hook(log).build().unwrap()
 }
 
 async fn call<B: CacheBackend + 'static>(
@@ -46,8 +32,8 @@ async fn call<B: CacheBackend + 'static>(
 
 on_each_backend! {
     async fn scenario_01_with_leases_the_other_processes_wait_for_the_first(world) {
-        let waits = Waits::default();
-        let (first, second) = (process(&world), process_with(&world, LoadOptions::new(), waits.clone()));
+        let log = Log::default();
+        let (first, second) = (process(&world), process_with(&world, LoadOptions::new(), log.clone()));
         let (database, gate) = (Database::default(), Gate::default());
         let mut tasks = Tasks::new();
         tasks.add(call(&first, &database, &gate));
@@ -65,14 +51,14 @@ on_each_backend! {
         assert_eq!(answers.len(), 10);
         assert!(answers.into_iter().all(|answer| answer == (Some(0), Source::Hit)));
         assert_eq!((database.loads(), second.stats().loads), (1, 0));
-        assert_eq!(*waits.0.lock(), [LeaseOutcome::Changed]);
+        assert_eq!(log.waits(), [LeaseOutcome::Changed]);
     }
 }
 
 on_each_backend! {
     async fn scenario_04_a_stuck_holder_delays_the_others_by_its_lease_and_spoils_nothing_when_it_wakes(world) {
-        let waits = Waits::default();
-        let (stuck, second) = (process(&world), process_with(&world, LoadOptions::new(), waits.clone()));
+        let log = Log::default();
+        let (stuck, second) = (process(&world), process_with(&world, LoadOptions::new(), log.clone()));
         let (database, gate) = (Database::default(), Gate::default());
         let (opened, mut tasks) = (Gate::opened(), Tasks::new());
         let sleeper = tasks.add(call(&stuck, &database, &gate));
@@ -92,7 +78,7 @@ on_each_backend! {
         };
         assert_eq!(answer, (Some(newer), Source::Loaded));
         assert!(waited >= LEASE, "{waited:?}");
-        assert_eq!(*waits.0.lock(), [LeaseOutcome::TakenOver]);
+        assert_eq!(log.waits(), [LeaseOutcome::TakenOver]);
 
         gate.open();
         assert_eq!(tasks.poll(sleeper), Some((Some(0), Source::Loaded)));
@@ -103,7 +89,7 @@ on_each_backend! {
 
 on_each_backend! {
     async fn a_holder_that_lives_keeps_its_lease_however_long_its_load_takes(world) {
-        let (first, second) = (process(&world), process_with(&world, LoadOptions::new().wait("1h"), Waits::default()));
+        let (first, second) = (process(&world), process_with(&world, LoadOptions::new().wait("1h"), Log::default()));
         let (database, gate) = (Database::default(), Gate::default());
         let mut tasks = Tasks::new();
         let holder = tasks.add(call(&first, &database, &gate));
@@ -141,9 +127,9 @@ on_each_backend! {
 
 on_each_backend! {
     async fn nobody_waits_longer_than_the_options_say(world) {
-        let waits = Waits::default();
+        let log = Log::default();
         let first = process(&world);
-        let second = process_with(&world, LoadOptions::new().wait("3s"), waits.clone());
+        let second = process_with(&world, LoadOptions::new().wait("3s"), log.clone());
         let (database, gate) = (Database::default(), Gate::default());
         let (opened, mut tasks) = (Gate::opened(), Tasks::new());
         let holder = tasks.add(call(&first, &database, &gate));
@@ -154,7 +140,7 @@ on_each_backend! {
         }
         world.pass(Duration::from_millis(100));
         assert_eq!(tasks.poll(waiter), Some((Some(0), Source::Loaded)));
-        assert_eq!(*waits.0.lock(), [LeaseOutcome::GaveUp]);
+        assert_eq!(log.waits(), [LeaseOutcome::GaveUp]);
         // It loaded beside the holder, and its fill took the marker's place.
         assert_eq!(second.get::<usize>("key").await.unwrap(), Some(0));
         gate.open();
@@ -186,8 +172,8 @@ on_each_backend! {
     async fn a_value_that_is_due_is_reloaded_by_one_process_and_answered_by_all(world) {
         let options = || LoadOptions::new().refresh_ahead(0.5);
         let (first, second) = (
-            process_with(&world, options(), Waits::default()),
-            process_with(&world, options(), Waits::default()),
+            process_with(&world, options(), Log::default()),
+            process_with(&world, options(), Log::default()),
         );
         let (database, gate) = (Database::default(), Gate::default());
         call(&first, &database, &Gate::opened()).await;
@@ -213,8 +199,8 @@ on_each_backend! {
     async fn a_lease_on_a_value_that_its_holder_left_is_free_again_after_its_length(world) {
         let options = || LoadOptions::new().refresh_ahead(0.5);
         let (first, second) = (
-            process_with(&world, options(), Waits::default()),
-            process_with(&world, options(), Waits::default()),
+            process_with(&world, options(), Log::default()),
+            process_with(&world, options(), Log::default()),
         );
         let (database, gate) = (Database::default(), Gate::default());
         call(&first, &database, &Gate::opened()).await;
@@ -261,7 +247,7 @@ fn a_renewal_that_may_have_been_lost_is_made_good_by_the_next() {
     for is_applied in [false, true] {
         let world = crate::backends::memory();
         let patient = LoadOptions::new().wait("1h");
-        let (first, second) = (process(&world), process_with(&world, patient, Waits::default()));
+        let (first, second) = (process(&world), process_with(&world, patient, Log::default()));
         let (database, gate) = (Database::default(), Gate::default());
         let mut tasks = Tasks::new();
         let holder = tasks.add(call(&first, &database, &gate));
@@ -290,14 +276,29 @@ fn a_renewal_that_may_have_been_lost_is_made_good_by_the_next() {
 
 #[test]
 fn a_lease_needs_the_marker_that_an_unfenced_load_leaves_out() {
+    let both = LoadOptions::new().lease("5s").unfenced();
+    let world = crate::backends::memory();
+    let error = world.builder().load_options(both.clone()).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "lease: it is kept in the marker, which unfenced leaves out"
+    );
+    let load = async || Ok::<_, &str>(Loaded::value(1));
+    let call = futures::executor::block_on(world.cache().remember_with("key", 60, &both, load));
+    assert_eq!(
+        call.unwrap_err().to_string(),
+        "remember: lease: it is kept in the marker, which unfenced leaves out"
+    );
+}
+
+#[test]
+fn a_lease_of_the_longest_ttl_works() {
+    let world = crate::backends::memory();
+    let longest = LoadOptions::new().lease(larder::Ttl::MAX);
+    let cache = world.builder().prefix("test").load_options(longest).build().unwrap();
     futures::executor::block_on(async {
-        let cache = Cache::new(larder_memory::MemoryBackend::new());
-        let options = LoadOptions::new().lease("5s").unfenced();
-        let load = async || Ok::<_, &str>(Loaded::value(1));
-        let error = cache.remember_with("key", 60, &options, load).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "remember: lease: it is kept in the marker, which unfenced leaves out"
-        );
+        let answer = call(&cache, &Database::default(), &Gate::opened()).await;
+        assert_eq!(answer, (Some(0), Source::Loaded));
+        assert_eq!(cache.get::<usize>("key").await.unwrap(), Some(0), "it was not stored");
     });
 }

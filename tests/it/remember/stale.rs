@@ -4,8 +4,11 @@ use std::{cell::Cell, time::Duration};
 
 use larder::{Cache, CacheBackend, KeyTtl, LoadError, LoadOptions, Loaded, Remembered, Source, StaleReason};
 
-use super::support::{Gate, Tasks};
-use crate::backends::{World, on_each_backend};
+use super::{
+    process::{Process, stale},
+    support::{Database, Gate, Tasks},
+};
+use crate::backends::{World, block_on, memory, on_each_backend};
 
 fn cache<B: CacheBackend + Clone>(world: &World<B>) -> Cache<B> {
     let options = LoadOptions::new().stale_if_error("10m").throttle("30s");
@@ -22,13 +25,6 @@ async fn call<B: CacheBackend + 'static>(
         answer.map(Loaded::value)
     };
     cache.remember_with("key", "1m", &LoadOptions::new(), load).await
-}
-
-const fn stale(age: u64, why: StaleReason) -> Source {
-    Source::Stale {
-        age: Duration::from_secs(age),
-        why,
-    }
 }
 
 on_each_backend! {
@@ -160,4 +156,32 @@ on_each_backend! {
         assert_eq!(life().await, seconds(7));
         assert_eq!(cache.stats().undecodable, 0);
     }
+}
+
+/// What is a miss to `get` and `exists` is no value to `add` and `replace` either.
+#[test]
+fn a_stale_value_is_nothing_to_add_and_nothing_to_replace() {
+    let world = memory();
+    let process = Process::new(&world, LoadOptions::new().refresh_ahead(0.5));
+    block_on(process.call(&Database::default(), &Gate::opened())).unwrap();
+    world.pass(Duration::from_secs(110));
+    assert!(!block_on(process.cache.exists("key")).unwrap());
+    assert!(!block_on(process.cache.replace("key", &1_usize, 60)).unwrap());
+    assert!(block_on(process.cache.add("key", &1_usize, 60)).unwrap());
+}
+
+#[test]
+fn windows_at_the_longest_ttl_cost_no_value() {
+    let world = memory();
+    let longest = larder::Ttl::MAX;
+    let options = LoadOptions::new().stale_if_error(longest);
+    let process = Process::new(&world, options);
+    let load = async || Ok::<_, &str>(Loaded::value(1_usize));
+    let answer = block_on(process.cache.remember_with("key", longest, &LoadOptions::new(), load));
+    assert_eq!(answer.unwrap().value, Some(1));
+    assert_eq!(
+        block_on(process.cache.get::<usize>("key")).unwrap(),
+        Some(1),
+        "it was not stored"
+    );
 }

@@ -1,0 +1,11 @@
+use larder::{Cache, cached};
+use larder_memory::MemoryBackend;
+
+type Memory = Cache<MemoryBackend>;
+
+#[cached(cache = cache, key = "user:{user_id}", ttl = "1h", stale_while_revalidate = "10m")]
+fn get_user(cache: Memory, user_id: u64) -> u64 {
+    user_id
+}
+
+fn main() {}
