@@ -4,6 +4,7 @@ mod backends;
 mod batches;
 mod blocking;
 mod codec_laws;
+mod contended;
 mod damage;
 mod golden;
 mod input;
