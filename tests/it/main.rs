@@ -13,6 +13,7 @@ mod layers;
 mod life;
 mod markers;
 mod none;
+mod pages;
 mod policy;
 mod remember;
 mod round_trip;
