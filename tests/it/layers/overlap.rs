@@ -123,7 +123,7 @@ fn outage_a_probe_that_nobody_polls_is_joined_by_another_after_the_longest_openi
     assert!(tasks.poll(forgotten).is_none());
     gate.release();
 
-    clock.advance(long - Duration::from_nanos(1));
+    clock.advance(long.saturating_sub(Duration::from_nanos(1)));
     block_on(breaker.get("k")).unwrap_err();
     assert_eq!(breaker.state(), BreakerState::HalfOpen);
     clock.advance(Duration::from_nanos(1));

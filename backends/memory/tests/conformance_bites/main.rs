@@ -303,6 +303,7 @@ fn conformance_bites_where_delete_matching_counts_what_was_gone() {
         &[
             "delete matching answers zero where nothing matches",
             "delete matching neither counts expired keys nor those that were deleted",
+            "delete matching removes and counts a key whatever it holds",
             "delete matching removes the keys that match and no others",
         ],
     );
