@@ -14,6 +14,7 @@ mod options;
 mod owned;
 mod parts;
 mod template;
+mod variables;
 
 use proc_macro::TokenStream;
 
