@@ -94,14 +94,21 @@ pub(crate) fn inlined(closure: &ExprClosure, values: &[TokenStream], larder: &To
     });
     // All at once: a parameter may have the name of the argument that the next one stands for.
     let binding = (!values.is_empty()).then(|| quote!(let (#(#patterns,)*): (#(#types,)*) = (#(#values,)*);));
-    let body = &closure.body;
+    let body = match &*closure.body {
+        // Its braces would be told to be too many.
+        Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => {
+            let statements = &block.block.stmts;
+            quote!(#(#statements)*)
+        }
+        other => other.to_token_stream(),
+    };
     let bound = quote!({ #binding #body });
     match &closure.output {
         ReturnType::Type(..) => {
             let output = &closure.output;
             quote!(#larder::__private::now(|| #output #bound))
         }
-        ReturnType::Default if leaves(body) => quote!(#larder::__private::now(|| #bound)),
+        ReturnType::Default if leaves(&closure.body) => quote!(#larder::__private::now(|| #bound)),
         ReturnType::Default => bound,
     }
 }

@@ -3,9 +3,9 @@ use larder_memory::MemoryBackend;
 
 type Memory = Cache<MemoryBackend>;
 
-#[cached(cache = cache, key = "{id:*>8}", ttl = "1h")]
-async fn user(cache: &Memory, id: u64) -> u64 {
-    id
+#[cached(cache = cache, key = "size", ttl = "1h")]
+async fn size<const N: usize>(cache: &Memory) -> usize {
+    N
 }
 
 fn main() {}
