@@ -70,9 +70,9 @@ impl<'a> Given<'a> {
             let message = match taken.get(at) {
                 Some(_) if taken.iter().any(|taken| taken.name == argument.name) => continue,
                 Some(taken) => format!(
-                    "{what}: this parameter stands for `{}`; the closure does not take `{argument_name}`, but sees it by \
-                     its name",
-                    taken.name
+                    "{what}: `{}` stands for `{}` here; leave it out, since the closure sees `{argument_name}` without \
+                     taking it",
+                    parameter.ident, taken.name
                 ),
                 None => format!(
                     "{what}: this parameter stands for the result, and not for the argument `{argument_name}`; the closure \
@@ -88,9 +88,12 @@ impl<'a> Given<'a> {
 /// The body of `closure` with its parameters bound to `values`: called in place, it needs no types.
 pub(crate) fn inlined(closure: &ExprClosure, values: &[TokenStream], larder: &TokenStream) -> TokenStream {
     let patterns = closure.inputs.iter().map(untyped);
-    let types = closure.inputs.iter().map(|pattern| match pattern {
-        Pat::Type(typed) => typed.ty.to_token_stream(),
-        _ => quote!(_),
+    let types = closure.inputs.iter().map(|pattern| {
+        if let Pat::Type(typed) = pattern {
+            typed.ty.to_token_stream()
+        } else {
+            quote!(_)
+        }
     });
     // All at once: a parameter may have the name of the argument that the next one stands for.
     let binding = (!values.is_empty()).then(|| quote!(let (#(#patterns,)*): (#(#types,)*) = (#(#values,)*);));

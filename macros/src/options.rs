@@ -215,13 +215,11 @@ pub(crate) fn constant(value: &Expr, larder: &TokenStream) -> TokenStream {
 /// What checks a literal ttl.
 pub(crate) fn checked(value: &Expr, larder: &TokenStream) -> Option<TokenStream> {
     let span = Span::mixed_site().located_at(value.span());
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) => Some(quote_spanned!(span=> #larder::__private::span(#value))),
-        _ => {
-            let count = integer(value)?;
-            Some(quote_spanned!(span=> #larder::__private::seconds(#count)))
-        }
+    if text(value).is_some() {
+        return Some(quote_spanned!(span=> #larder::__private::span(#value)));
     }
+    let count = integer(value)?;
+    Some(quote_spanned!(span=> #larder::__private::seconds(#count)))
 }
 
 /// An integer literal without its suffix: its type makes no difference to a number of seconds.

@@ -51,17 +51,18 @@ impl Variables {
 
     // What a macro makes of its tokens is not known: what may be a variable counts as one.
     fn visit_tokens(&mut self, tokens: TokenStream) {
-        let is_of_path =
-            |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-        let is_dot =
-            |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '.');
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let is = |at: Option<usize>, sign: char| {
+            let token = at.and_then(|at| tokens.get(at));
+            matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
+        };
+        let is_path_at = |at: Option<usize>| is(at, ':') && is(at.map(|at| at + 1), ':');
         for (at, token) in tokens.iter().enumerate() {
             match token {
                 TokenTree::Ident(name) => {
-                    let before = at.checked_sub(1).and_then(|at| tokens.get(at));
-                    let begins_path = is_of_path(tokens.get(at + 1)) && is_of_path(tokens.get(at + 2));
-                    if !is_dot(before) && !begins_path {
+                    let before = at.checked_sub(1);
+                    let is_of_path = is_path_at(at.checked_sub(2)) || is_path_at(Some(at + 1));
+                    if !is_of_path && !is(before, '.') && !is(before, '\'') {
                         self.named.push(name.unraw().to_string());
                     }
                 }
@@ -122,4 +123,41 @@ fn captured(literal: &str) -> impl Iterator<Item = String> {
         .map(str::to_owned)
         .collect();
     names.into_iter().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn taken(expression: &Expr, names: &[&str]) -> Vec<String> {
+        let variables = Variables::of(expression);
+        let is_taken = |name: &&&str| variables.take(&Ident::new(name, proc_macro2::Span::call_site()));
+        names.iter().filter(is_taken).map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_variable_is_no_field_method_type_or_part_of_a_path() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let expression = parse_quote!(a.b.c(d::e(), &f as &d));
+        assert_eq!(taken(&expression, &names), ["a", "f"]);
+        let in_a_macro = parse_quote!(cache_of!(a.b.c(d::e()), F { f }));
+        assert_eq!(taken(&in_a_macro, &names), ["a", "f"]);
+    }
+
+    #[test]
+    fn a_variable_of_the_expression_itself_is_not_taken_from_around_it() {
+        let expression = parse_quote!({
+            let a = b;
+            all(|c| a + c + d)
+        });
+        assert_eq!(taken(&expression, &["a", "b", "c", "d"]), ["b", "d"]);
+    }
+
+    #[test]
+    fn a_format_string_takes_what_it_captures() {
+        let expression = parse_quote!(format!("a {b:c$} {d}", e));
+        assert_eq!(taken(&expression, &["a", "b", "c", "d", "e"]), ["b", "c", "d", "e"]);
+    }
 }

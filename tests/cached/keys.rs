@@ -99,16 +99,16 @@ fn the_function_of_a_key_may_be_one_of_a_trait() {
 }
 
 #[cached(cache = cache, key = |b, a| format!("{b}-{a}"), ttl = 60)]
-fn by_other_names(cache: &Memory, a: String, b: String) -> String {
-    format!("{a}/{b}")
+fn by_other_names(cache: &Memory, a: String, b: &str) -> String {
+    a + "/" + b
 }
 
 #[test]
 fn a_key_closure_may_name_its_parameters_as_other_arguments_are_named() {
     let cache = memory();
-    assert_eq!(by_other_names(&cache, "x".into(), "1".into()), "x/1");
-    assert_eq!(by_other_names(&cache, "x".into(), "2".into()), "x/2");
-    assert_eq!(by_other_names::key(&cache, "x".into(), "1".into()), "x-1");
+    assert_eq!(by_other_names(&cache, "x".into(), "1"), "x/1");
+    assert_eq!(by_other_names(&cache, "x".into(), "2"), "x/2");
+    assert_eq!(by_other_names::key(&cache, "x".into(), "1"), "x-1");
 }
 
 #[cached(cache = cache, key = |id| -> String { id.to_string().chars().rev().collect() }, ttl = 60)]
@@ -150,15 +150,15 @@ fn an_argument_named_like_a_field_on_the_way_to_the_cache_is_part_of_the_key() {
 }
 
 #[cached(cache = cache, key = "{id:*>8}:{at.0:08.3}:{left:<4}", ttl = 60)]
-fn filled_up(cache: &Memory, id: &u64, at: (f64, u8), left: NonZero<i8>) -> u64 {
-    *id
+fn filled_up(cache: &Memory, id: u64, at: &(f64, u8), left: NonZero<i8>) -> u64 {
+    id
 }
 
 #[test]
 fn numbers_are_filled_up_with_what_is_no_part_of_them() {
     let minus = NonZero::new(-7).unwrap();
     assert_eq!(
-        filled_up::key(&memory(), &42, (1.5, 0), minus),
+        filled_up::key(&memory(), 42, &(1.5, 0), minus),
         "******42:0001.500:-7  "
     );
 }
