@@ -126,7 +126,7 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
         // A reference to more than one bound needs the parentheses.
         let is_opaque = matches!(ty, Type::ImplTrait(_));
         let ty = if is_opaque { quote!((#ty)) } else { quote!(#ty) };
-        quote!(#name: &#ty)
+        quote!(#[allow(unused_variables)] #name: &#ty)
     });
     let generics = parts.generics_of_key(&TokenStream::new());
     let clause = &generics.where_clause;
@@ -136,7 +136,7 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
         #(#cfgs)*
         #[doc(hidden)]
         #quiet
-        #[allow(unused_parens, unused_variables)]
+        #[allow(unused_parens)]
         fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause { #expression }
     }
 }

@@ -5,14 +5,15 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Meta, Pat, Result, parse_quote, spanned::Spanned};
 
 use crate::{
-    closure::{inlined, value_of},
+    closure::{inlined, untyped, value_of},
     companions,
-    function::{Function, names},
+    function::{Argument, Function, names},
     generics::turbofish,
     key::Key,
     options::{OnError, Options, checked, constant},
     owned,
     parts::Parts,
+    variables::Variables,
 };
 
 pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -160,8 +161,8 @@ impl Parts<'_> {
         let ttl = self.ttl(ttl, &kind)?;
         let of_key = self.made_key();
         // The body takes the arguments, and the call needs the cache for as long.
-        let is_given_away = names(cache.to_token_stream())
-            .filter_map(|name| function.argument(&name))
+        let is_given_away = Variables::of(cache)
+            .arguments(function)
             .any(|argument| !argument.is_plain());
         let source_value = if is_given_away {
             quote!(&#larder::__private::hold(&(#cache)))
@@ -241,16 +242,16 @@ impl Parts<'_> {
             return Ok(quote!(#larder::__private::fixed(#ttl)));
         }
         // The body has taken the arguments by then.
-        let kept = taken
-            .iter()
-            .zip(&closure.inputs)
-            .filter(|(argument, pattern)| !argument.is_plain() && !matches!(pattern, Pat::Wild(_)));
-        let kept: Vec<&Ident> = kept.map(|(argument, _)| &argument.name).collect();
+        let mut kept: Vec<&Argument> = Variables::of_closure(closure).arguments(self.function).collect();
         for (value, (argument, pattern)) in values.iter_mut().zip(taken.iter().zip(&closure.inputs)) {
-            if !argument.is_plain() && matches!(pattern, Pat::Wild(_)) {
+            if matches!(untyped(pattern), Pat::Wild(_)) {
                 *value = quote!(());
+            } else if kept.iter().all(|kept| kept.name != argument.name) {
+                kept.push(argument);
             }
         }
+        let kept = kept.iter().filter(|argument| !argument.is_plain());
+        let kept: Vec<&Ident> = kept.map(|argument| &argument.name).collect();
         let result = Ident::new("result", Span::mixed_site());
         values.push(result.to_token_stream());
         let rule = inlined(closure, &values, larder);

@@ -138,6 +138,19 @@ impl Function {
         })
     }
 
+    /// What the function returns: the value that the cache holds, and the error that it never does.
+    pub(crate) fn value_and_error(&self) -> (&Type, Option<&Type>) {
+        if let Type::Path(path) = &self.output
+            && let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result")
+            && let PathArguments::AngleBracketed(arguments) = &last.arguments
+            && let [GenericArgument::Type(value), GenericArgument::Type(error)] =
+                arguments.args.iter().collect::<Vec<_>>().as_slice()
+        {
+            return (value, Some(error));
+        }
+        (&self.output, None)
+    }
+
     /// The attributes that every part needs.
     pub(crate) fn cfgs(&self) -> Vec<&Attribute> {
         self.item

@@ -9,7 +9,7 @@ mod source;
 mod ttl;
 
 pub use call::{Plan, block_on, call, call_detached, forced, invalidate, named, now, peek};
-pub use key::Key;
+pub use key::{Key, Number, number};
 pub use outcome::{
     AnyKind, ClonedErrors, ConvertedErrors, ConvertedOthers, Kind, NoneOfOption, NoneOfOthers, Other, Pick, ResultKind,
     Rules, Shared, UnsharedErrors, UnsharedOthers,

@@ -92,7 +92,7 @@ fn a_cache_is_any_expression_over_the_arguments() {
     });
 }
 
-#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow.0}", ttl = 60)]
+#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow.0}:{N}", ttl = 60)]
 async fn borrowed_and_generic<'a, T, const N: usize>(
     cache: &Memory,
     prefix: &'a str,
@@ -116,11 +116,11 @@ fn arguments_may_be_borrowed_generic_mutable_and_impl_trait() {
         let answer = borrowed_and_generic::<u8, 3>(&cache, "a", "b".into(), 1, 'c', &cow).await;
         assert_eq!(answer.unwrap(), "a b 2 c cow 3");
         assert_eq!(
-            borrowed_and_generic::key::<u8>(&cache, "a", "b".into(), 1, 'c', &cow),
-            "a:b:1:c:cow"
+            borrowed_and_generic::key::<u8, 3>(&cache, "a", "b".into(), 1, 'c', &cow),
+            "a:b:1:c:cow:3"
         );
-        let hit = borrowed_and_generic::<u8, 9>(&cache, "a", "b".into(), 1, 'c', &cow).await;
-        assert_eq!(hit.unwrap(), "a b 2 c cow 3");
+        let other = borrowed_and_generic::<u8, 9>(&cache, "a", "b".into(), 1, 'c', &cow).await;
+        assert_eq!(other.unwrap(), "a b 2 c cow 9");
     });
 }
 
