@@ -14,6 +14,7 @@ mod methods;
 mod outages;
 mod outcomes;
 mod redis_kit;
+mod rev6;
 mod support;
 mod sync;
 mod timeouts;

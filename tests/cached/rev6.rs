@@ -1,0 +1,547 @@
+//! What a fresh reading of `#[cached]` found. Each test that fails is a finding.
+#![expect(clippy::pedantic, reason = "functions as users write them")]
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use larder::{Cache, ErrorKind, KeyTtl, ManualClock, Ttl, cached};
+use larder_memory::MemoryBackend;
+
+use crate::support::{Memory, Runs, block_on, memory, seconds_left};
+
+struct State {
+    user: Memory,
+}
+
+// The field `user` of the cache's owner has the name of an argument, which then counts as part of the cache.
+#[cached(cache = state.user, key = "profile", ttl = "1h")]
+async fn profile(state: &State, user: u64) -> String {
+    format!("profile of {user}")
+}
+
+#[test]
+fn an_argument_named_like_a_field_on_the_way_to_the_cache_is_forgotten() {
+    let state = State { user: memory() };
+    block_on(async {
+        assert_eq!(profile(&state, 1).await, "profile of 1");
+        assert_eq!(profile(&state, 2).await, "profile of 2");
+    });
+}
+
+#[cached(cache = cache, key = |b, a| format!("{b}-{a}"), ttl = "1h")]
+fn swapped(cache: &Memory, a: String, b: String) -> String {
+    format!("{a}/{b}")
+}
+
+#[test]
+fn a_key_closure_may_name_its_parameters_as_other_arguments_are_named() {
+    let cache = memory();
+    assert_eq!(swapped(&cache, "x".into(), "1".into()), "x/1");
+    assert_eq!(swapped(&cache, "x".into(), "2".into()), "x/2");
+}
+
+#[cached(cache = cache, key = "{a}:{b}", ttl = |b, a| if a == 7 { 10 } else { b * 100 })]
+fn swapped_ttl(cache: &Memory, a: u64, b: u64) -> u64 {
+    a + b
+}
+
+#[test]
+fn a_ttl_closure_may_name_its_parameters_as_other_arguments_are_named() {
+    let cache = memory();
+    swapped_ttl(&cache, 1, 7);
+    assert_eq!(seconds_left(&cache, "1:7"), 10);
+}
+
+#[cached(cache = cache, key = "{id}", ttl = "1h")]
+fn typed<T: std::str::FromStr + Default + serde::Serialize + serde::de::DeserializeOwned>(
+    cache: &Memory,
+    id: u64,
+) -> T {
+    T::from_str("65").unwrap_or_default()
+}
+
+#[test]
+fn a_type_argument_that_decides_the_result_is_told_apart() {
+    let cache = memory();
+    assert_eq!(typed::<u64>(&cache, 1), 65);
+    assert_eq!(typed::<i64>(&cache, 1), 65);
+    assert_eq!(typed::<String>(&cache, 2), "65");
+    assert_eq!(typed::<Option0>(&cache, 2).0, vec![0; 1]);
+}
+
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Option0(Vec<u8>);
+impl Default for Option0 {
+    fn default() -> Self {
+        Self(vec![0])
+    }
+}
+impl std::str::FromStr for Option0 {
+    type Err = ();
+    fn from_str(_: &str) -> Result<Self, ()> {
+        Err(())
+    }
+}
+
+#[cached(cache = cache, key = "n", ttl = "1h")]
+fn sized<const N: usize>(cache: &Memory) -> usize {
+    N
+}
+
+#[test]
+fn a_const_argument_that_decides_the_result_is_told_apart() {
+    let cache = memory();
+    assert_eq!(sized::<1>(&cache), 1);
+    assert_eq!(sized::<2>(&cache), 2);
+}
+
+#[cached(cache = cache, key = "{name:8}:{x}", ttl = "1h")]
+fn padded(cache: &Memory, name: &str, x: u8) -> String {
+    name.to_owned()
+}
+
+#[test]
+fn a_width_tells_a_text_from_the_same_with_blanks() {
+    let cache = memory();
+    assert_eq!(padded(&cache, "a", 1), "a");
+    assert_eq!(padded(&cache, "a ", 1), "a ");
+}
+
+// Documented: "take the arguments that are not skipped, in order". `cache` is not skipped.
+#[cached(cache = cache, key = "{name}", ttl = |_cache, name| if name.is_empty() { 5 } else { 3600 })]
+fn ambiguous(cache: &Memory, name: &str) -> String {
+    String::new()
+}
+
+#[test]
+fn a_ttl_closure_of_every_argument_does_not_get_the_result_for_the_last() {
+    let cache = memory();
+    ambiguous(&cache, "x");
+    assert_eq!(seconds_left(&cache, "x"), 3_600);
+}
+
+#[cached(cache = cache, key = "{name}", ttl = "1h", skip(runs))]
+fn by_name(cache: &Memory, name: &str, runs: &Runs) -> usize {
+    runs.run()
+}
+
+#[test]
+fn an_empty_argument_is_cached_like_any() {
+    let (cache, runs) = (memory(), Runs::default());
+    assert_eq!(by_name(&cache, "", &runs), 1);
+    assert_eq!(by_name(&cache, "", &runs), 1);
+}
+
+#[cached(cache = cache, key = "dflt", ttl = |_r: &u8| Ttl::DEFAULT)]
+fn default_of_result(cache: &Memory) -> u8 {
+    1
+}
+
+#[test]
+fn a_ttl_of_the_result_may_be_the_caches_own() {
+    let cache = Cache::builder(MemoryBackend::new())
+        .default_ttl("10m")
+        .build()
+        .unwrap();
+    default_of_result(&cache);
+    assert!(matches!(block_on(cache.ttl("dflt")).unwrap(), KeyTtl::Expires(left) if left <= Duration::from_secs(600)));
+}
+
+#[cached(cache = cache, key = "nested:{n}", ttl = "1h")]
+fn nested(cache: &Memory, n: u8) -> Option<Option<u8>> {
+    match n {
+        0 => None,
+        1 => Some(None),
+        n => Some(Some(n)),
+    }
+}
+
+#[test]
+fn options_in_options_come_back_as_they_were() {
+    let cache = memory();
+    for _ in 0..2 {
+        assert_eq!(nested(&cache, 0), None);
+        assert_eq!(nested(&cache, 1), Some(None));
+        assert_eq!(nested(&cache, 2), Some(Some(2)));
+    }
+}
+
+#[cached(cache = cache, key = "or:{n}", ttl = "1h")]
+fn option_of_result(cache: &Memory, n: u8) -> Option<Result<u8, String>> {
+    Some(if n == 0 { Err("zero".into()) } else { Ok(n) })
+}
+
+#[test]
+fn an_option_of_a_result_comes_back() {
+    let cache = memory();
+    for _ in 0..2 {
+        assert_eq!(option_of_result(&cache, 0), Some(Err("zero".into())));
+        assert_eq!(option_of_result(&cache, 1), Some(Ok(1)));
+    }
+}
+
+#[cached(cache = cache, key = "unit", ttl = "1h", skip(runs))]
+fn unit(cache: &Memory, runs: &Runs) -> Result<(), String> {
+    runs.run();
+    Ok(())
+}
+
+#[test]
+fn ok_of_unit_is_cached() {
+    let (cache, runs) = (memory(), Runs::default());
+    unit(&cache, &runs).unwrap();
+    unit(&cache, &runs).unwrap();
+    assert_eq!(runs.count(), 1);
+}
+
+#[cached(cache = cache, key = "fib:{n}", ttl = "1h", skip(runs))]
+async fn fib(cache: &Memory, n: u64, runs: &Runs) -> u64 {
+    runs.run();
+    if n < 2 {
+        return n;
+    }
+    Box::pin(fib(cache, n - 1, runs)).await + Box::pin(fib(cache, n - 2, runs)).await
+}
+
+#[test]
+fn an_async_function_may_recur() {
+    let (cache, runs) = (memory(), Runs::default());
+    assert_eq!(block_on(fib(&cache, 20, &runs)), 6765);
+    assert_eq!(runs.count(), 21);
+}
+
+#[cached(cache = cache, key = "gen", ttl = "1h", skip(generation, gate))]
+async fn generation(cache: &Memory, generation: &AtomicUsize, gate: &tokio::sync::Semaphore) -> usize {
+    let value = generation.load(Ordering::SeqCst);
+    gate.acquire().await.unwrap().forget();
+    value
+}
+
+#[test]
+fn refresh_does_not_share_a_load_that_began_before_it() {
+    let (cache, n, gate) = (memory(), AtomicUsize::new(0), tokio::sync::Semaphore::new(0));
+    block_on(async {
+        let mut old = std::pin::pin!(generation(&cache, &n, &gate));
+        assert!(futures::poll!(&mut old).is_pending());
+        n.store(1, Ordering::SeqCst);
+        gate.add_permits(2);
+        let (refreshed, _) = futures::join!(generation::refresh(&cache, &n, &gate), old);
+        assert_eq!(refreshed, 1);
+        assert_eq!(generation::peek(&cache).await.unwrap(), Some(1));
+    });
+}
+
+#[cached(cache = cache, key = "panicky", ttl = |_: &u8| if fail.get() { panic!("ttl") } else { 60 }, skip(fail))]
+fn panicky_ttl(cache: &Memory, fail: &Cell<bool>) -> u8 {
+    1
+}
+
+#[test]
+fn a_panic_of_a_ttl_closure_is_the_callers() {
+    let (cache, fail) = (memory(), Cell::new(true));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panicky_ttl(&cache, &fail))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"ttl"));
+    fail.set(false);
+    assert_eq!(panicky_ttl(&cache, &fail), 1);
+}
+
+struct Fails;
+impl serde::Serialize for Fails {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("never"))
+    }
+}
+impl<'de> serde::Deserialize<'de> for Fails {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("never"))
+    }
+}
+
+#[cached(cache = cache, key = "fails", ttl = "1h", skip(runs))]
+fn not_encoded(cache: &Memory, runs: &Runs) -> Fails {
+    runs.run();
+    Fails
+}
+
+#[test]
+fn what_can_not_be_encoded_is_answered_and_the_body_runs_once() {
+    let (cache, runs) = (memory(), Runs::default());
+    not_encoded(&cache, &runs);
+    assert_eq!(runs.count(), 1);
+}
+
+#[derive(Debug, PartialEq)]
+enum AppError {
+    Cache(ErrorKind),
+    Other,
+}
+impl From<larder::Error> for AppError {
+    fn from(error: larder::Error) -> Self {
+        Self::Cache(error.kind())
+    }
+}
+impl From<larder::LoadError<AppError>> for AppError {
+    fn from(_: larder::LoadError<AppError>) -> Self {
+        Self::Other
+    }
+}
+
+#[cached(cache = cache, key = "raise", ttl = "1h", on_error = "raise", skip(runs))]
+fn raises(cache: &Memory, runs: &Runs) -> Result<u8, AppError> {
+    runs.run();
+    Ok(1)
+}
+
+#[cached(cache = cache, key = "exec", ttl = "1h", skip(runs))]
+fn executes(cache: &Memory, runs: &Runs) -> Result<u8, AppError> {
+    runs.run();
+    Ok(1)
+}
+
+#[cached(cache = cache, key = "none", ttl = "1h", on_error = "return_none", skip(runs))]
+fn returns_none(cache: &Memory, runs: &Runs) -> Result<Option<u8>, AppError> {
+    runs.run();
+    Ok(Some(1))
+}
+
+#[test]
+fn every_kind_of_failure_under_every_rule() {
+    for kind in [
+        ErrorKind::Connection,
+        ErrorKind::Timeout,
+        ErrorKind::Overloaded,
+        ErrorKind::Server,
+        ErrorKind::Codec,
+        ErrorKind::InvalidInput,
+    ] {
+        let (cache, runs) = (memory(), Runs::default());
+        cache.backend().faults().fail_all(kind);
+        assert_eq!(executes(&cache, &runs), Ok(1), "{kind:?}");
+        assert_eq!(runs.count(), 1, "{kind:?}");
+        assert_eq!(raises(&cache, &runs), Err(AppError::Cache(kind)), "{kind:?}");
+        assert_eq!(returns_none(&cache, &runs), Ok(None), "{kind:?}");
+        assert!(executes::invalidate(&cache).is_err());
+        assert!(executes::peek(&cache).is_err());
+        assert_eq!(executes::refresh(&cache, &runs), Ok(1));
+    }
+}
+
+macro_rules! lookups {
+    ($($name:ident = $key:literal, $ttl:expr, $ret:ty;)*) => {$(
+        #[cached(cache = cache, key = "fixed", ttl = $ttl)]
+        fn $name(cache: &Memory) -> $ret {
+            let _ = $key;
+            Ok(1)
+        }
+    )*};
+}
+lookups! { generated = "x", "1h", Result<u8, String>; }
+
+#[test]
+fn a_function_of_a_macro_is_cached() {
+    let cache = memory();
+    assert_eq!(generated(&cache), Ok(1));
+    assert_eq!(generated(&cache), Ok(1));
+    let _ = generated::peek(&cache).unwrap();
+}
+
+struct Arced {
+    cache: Memory,
+    id: u8,
+}
+impl Arced {
+    #[cached(cache = self.cache, key = "{self.id}:{x}", ttl = "1h")]
+    async fn through_arc(self: &Arc<Self>, x: u8) -> u8 {
+        self.id + x
+    }
+    #[cached(cache = self.cache, key = "{x}", ttl = "1h")]
+    async fn named<'b>(&self, x: &'b str) -> Result<Vec<String>, &'static str> {
+        Ok(vec![x.to_owned()])
+    }
+}
+
+#[test]
+fn forms_of_self() {
+    let arced = Arc::new(Arced { cache: memory(), id: 1 });
+    assert_eq!(block_on(arced.through_arc(2)), 3);
+    assert_eq!(block_on(arced.through_arc_peek(2)).unwrap(), Some(3));
+    assert_eq!(block_on(arced.named("x")).unwrap(), ["x"]);
+}
+
+#[cached(cache = key, key = "{cache}:{result}:{ok}:{some}:{options}:{body}", ttl = |cache, _, _, _, _, _, source| u64::from(cache) + source)]
+async fn shadowed(key: &Memory, cache: u8, result: u8, ok: u8, some: u8, options: u8, body: &str) -> u64 {
+    u64::from(result + ok + some + options) + body.len() as u64 + u64::from(cache)
+}
+
+#[test]
+fn names_of_the_prelude_may_be_arguments() {
+    assert_eq!(block_on(shadowed(&memory(), 1, 2, 3, 4, 5, "x")), 16);
+}
+
+#[cached(cache = cache, key = "wait", ttl = "1h", skip(gate))]
+async fn slow(cache: &Memory, gate: &tokio::sync::Semaphore) -> u8 {
+    gate.acquire().await.unwrap().forget();
+    1
+}
+
+#[test]
+fn a_blocking_call_on_the_thread_of_a_load_ends_soon() {
+    let (cache, gate) = (Cache::new(MemoryBackend::new()), tokio::sync::Semaphore::new(0));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let took = runtime.block_on(async {
+        let mut load = std::pin::pin!(slow(&cache, &gate));
+        assert!(futures::poll!(&mut load).is_pending());
+        gate.add_permits(1);
+        let began = Instant::now();
+        let got: u8 = cache.blocking().remember("wait", 60, || Ok::<_, String>(2)).unwrap();
+        assert_eq!(got, 2);
+        began.elapsed()
+    });
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+struct Flushes(Memory);
+impl Drop for Flushes {
+    fn drop(&mut self) {
+        let blocking = self.0.blocking();
+        blocking.set("flushed", &1, "1h").unwrap();
+        let _: u8 = blocking.remember("loaded", "1h", || Ok::<_, String>(1)).unwrap();
+    }
+}
+thread_local! { static FLUSHES: std::cell::RefCell<Option<Flushes>> = const { std::cell::RefCell::new(None) }; }
+
+/// Aborts the whole process: the buffer of `envelope::seal`, `rand`'s generator (jitter) and tokio's context (larder-fred)
+/// are thread-locals that are asked for with `with`, which panics here.
+#[test]
+#[ignore = "aborts the test process"]
+fn a_thread_that_ends_may_call_from_a_drop() {
+    let cache = Cache::builder(MemoryBackend::new()).ttl_jitter(0.1).build().unwrap();
+    let used = cache.clone();
+    std::thread::spawn(move || {
+        FLUSHES.with(|flushes| *flushes.borrow_mut() = Some(Flushes(used.clone())));
+        used.blocking().set("before", &1, "1h").unwrap();
+    })
+    .join()
+    .unwrap();
+    assert_eq!(block_on(cache.get("flushed")).unwrap(), Some(1));
+    let _ = ManualClock::new();
+}
+
+#[cached(cache = cache, key = |x, y| format!("{y}"), ttl = "1h")]
+fn forgotten_in_a_closure(cache: &Memory, x: u8, y: u8) -> u8 {
+    x + y
+}
+
+#[test]
+fn an_argument_that_a_key_closure_takes_and_forgets_is_told() {
+    let cache = memory();
+    assert_eq!(forgotten_in_a_closure(&cache, 1, 1), 2);
+    assert_eq!(forgotten_in_a_closure(&cache, 2, 1), 3);
+}
+
+#[cached(cache = cache, key = "zero", ttl = 0_u64, skip(runs))]
+fn literal_with_suffix(cache: &Memory, runs: &Runs) -> usize {
+    runs.run()
+}
+
+macro_rules! with_ttl {
+    ($name:ident, $ttl:expr) => {
+        #[cached(cache = cache, key = "bad", ttl = $ttl, skip(runs))]
+        fn $name(cache: &Memory, runs: &Runs) -> usize {
+            runs.run()
+        }
+    };
+}
+with_ttl!(literal_through_a_macro, "1hfoo");
+
+#[test]
+fn a_literal_ttl_that_is_none_does_not_silently_switch_the_cache_off() {
+    let (cache, runs) = (memory(), Runs::default());
+    literal_with_suffix(&cache, &runs);
+    assert_eq!(literal_with_suffix(&cache, &runs), 1, "a suffix");
+}
+
+#[test]
+fn a_literal_ttl_of_a_macro_that_is_none_does_not_silently_switch_the_cache_off() {
+    let (cache, runs) = (memory(), Runs::default());
+    literal_through_a_macro(&cache, &runs);
+    assert_eq!(literal_through_a_macro(&cache, &runs), 1, "through a macro");
+}
+
+#[cached(cache = cache, key = "inner:{id}", ttl = "1h")]
+async fn inner_async(cache: &Memory, id: u8) -> Result<u8, String> {
+    inner_sync(cache, id)
+}
+
+#[cached(cache = cache, key = "inner:{id}", ttl = "1h")]
+fn inner_sync(cache: &Memory, id: u8) -> Result<u8, String> {
+    Ok(id)
+}
+
+#[test]
+fn an_async_body_that_asks_a_sync_function_of_the_same_key_ends() {
+    let cache = memory();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(inner_async(&cache, 1))));
+    assert!(panic.is_err(), "{panic:?}");
+    assert_eq!(block_on(inner_async::peek(&cache, 1)).unwrap(), None);
+}
+
+#[test]
+fn sync_threads_run_a_body_once_and_never_see_what_was_invalidated() {
+    let cache: Cache<larder_local::LocalBackend> = Cache::new(larder_local::LocalBackend::with_capacity(100));
+    let (now, floor) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while floor.load(Ordering::SeqCst) < 1_000 {
+                    let at_least = floor.load(Ordering::SeqCst);
+                    let got = sync_race(&cache, &now);
+                    assert!(got >= at_least, "{got} after {at_least}");
+                }
+            });
+        }
+        for n in 1..=1_000 {
+            now.store(n, Ordering::SeqCst);
+            sync_race::invalidate(&cache).unwrap();
+            floor.store(n, Ordering::SeqCst);
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[cached(cache = cache, key = "race", ttl = "1h", skip(now))]
+fn sync_race(cache: &Cache<larder_local::LocalBackend>, now: &AtomicUsize) -> usize {
+    let value = now.load(Ordering::SeqCst);
+    std::thread::yield_now();
+    value
+}
+
+static UNSET: std::sync::OnceLock<Memory> = std::sync::OnceLock::new();
+
+#[cached(cache = UNSET, key = "{n}", ttl = "1h")]
+async fn before_it_is_set(n: u8) -> u8 {
+    n
+}
+
+#[test]
+fn a_cache_that_is_not_set_yet_is_away() {
+    assert_eq!(block_on(before_it_is_set(1)), 1);
+    assert!(block_on(before_it_is_set::invalidate(1)).is_err());
+    assert_eq!(block_on(before_it_is_set::refresh(1)), 1);
+}
+
+#[test]
+fn every_step_that_fails_by_itself_runs_the_body_once() {
+    for step in 0..6 {
+        let (cache, runs) = (memory(), Runs::default());
+        cache.backend().faults().fail_next_applied(step, ErrorKind::Timeout);
+        assert_eq!(executes(&cache, &runs), Ok(1));
+        assert_eq!(runs.count(), 1, "{step}");
+    }
+}
