@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Generics, Type, spanned::Spanned};
 
-use crate::{expand::quiet, parts::Parts};
+use crate::{expand::quiet, output::is_named_result, parts::Parts};
 
 /// One of them.
 struct Companion<'a> {
@@ -37,13 +37,16 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
         body: parts.waited_for(&forget),
     };
 
-    let kind = quote!((&#larder::__private::Pick::<#output>::new()).kind());
+    let kind = quote!((&#larder::__private::Pick::<#output>::new()).larder_kind());
     let look = quote_spanned!(at_output=> #larder::__private::peek(&(#cache), &#made_key, &#reading, #kind));
     let look = parts.waited_for(&look);
-    let (peeked, looked) = match function.ok_type() {
-        Some(value) => (quote!(#value), look),
+    let (peeked, looked) = if is_named_result(output) {
+        // The compiler knows what a local alias of that name stands for.
+        let value = quote_spanned!(at_output=> <#output as #larder::__private::Returned>::Value);
+        (value, look)
+    } else {
         // What hides behind another name comes back under that name.
-        None => (quote!(#output), quote!(#larder::__private::named(#look, #kind))),
+        (quote!(#output), quote!(#larder::__private::named(#look, #kind)))
     };
     let peek = Companion {
         name: "peek",

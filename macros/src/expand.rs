@@ -177,11 +177,11 @@ impl Parts<'_> {
         } else {
             quote_spanned!(at_output=> #larder::__private::call)
         };
-        let shared = quote_spanned!(at_output=> (&&&#kind).shared());
+        let shared = quote_spanned!(at_output=> (&&&#kind).larder_shared());
         let other = if self.options.hard_timeout.is_some() {
             quote_spanned!(at_output=> #kind.timed())
         } else {
-            quote!((&&#kind).other())
+            quote!((&&#kind).larder_other())
         };
         let load = if function.is_async() {
             load
@@ -207,7 +207,7 @@ impl Parts<'_> {
                     AnyKind as _, ClonedErrors as _, ConvertedErrors as _, ConvertedOthers as _, NoneOfOption as _,
                     NoneOfOthers as _, ResultKind as _, UnsharedErrors as _, UnsharedOthers as _,
                 };
-                let #kind = (&#larder::__private::Pick::<#output>::new()).kind();
+                let #kind = (&#larder::__private::Pick::<#output>::new()).larder_kind();
                 let #plan = #larder::__private::Plan {
                     name: #title,
                     key: #of_key,
@@ -255,7 +255,7 @@ impl Parts<'_> {
         values.push(result.to_token_stream());
         let rule = inlined(closure, &values, larder);
         let negative = if self.options.negative_ttl.is_some() {
-            quote!(::core::option::Option::Some((&&#kind).is_none()))
+            quote!(::core::option::Option::Some((&&#kind).larder_is_none()))
         } else {
             quote!(::core::option::Option::None)
         };

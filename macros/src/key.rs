@@ -87,7 +87,11 @@ fn made<'a>(
         let used = used_by(&template, function, &options.skip)?;
         let variable = |name: &Ident| match function.argument(name) {
             Some(argument) => argument.name.clone(),
-            None => Ident::new("self", template.literal().span()),
+            // In a macro the template and `self` may come from different places.
+            None => {
+                let receiver = function.receiver.as_ref().map(|receiver| receiver.self_token.span);
+                Ident::new("self", receiver.unwrap_or_else(|| template.literal().span()))
+            }
         };
         return Ok((template.expression(&larder, variable), used));
     }

@@ -145,7 +145,12 @@ impl Options {
 
 fn value(input: ParseStream<'_>) -> Result<Expr> {
     input.parse::<Token![=]>()?;
-    input.parse()
+    let mut value: Expr = input.parse()?;
+    // What a macro was given as an `expr` or a `literal` comes in a group without delimiters.
+    while let Expr::Group(group) = value {
+        value = *group.expr;
+    }
+    Ok(value)
 }
 
 fn on_error(value: &Expr) -> Result<OnError> {

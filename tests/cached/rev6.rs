@@ -145,10 +145,7 @@ fn default_of_result(cache: &Memory) -> u8 {
 
 #[test]
 fn a_ttl_of_the_result_may_be_the_caches_own() {
-    let cache = Cache::builder(MemoryBackend::new())
-        .default_ttl("10m")
-        .build()
-        .unwrap();
+    let cache = Cache::builder(MemoryBackend::new()).default_ttl("10m").build().unwrap();
     default_of_result(&cache);
     assert!(matches!(block_on(cache.ttl("dflt")).unwrap(), KeyTtl::Expires(left) if left <= Duration::from_secs(600)));
 }
