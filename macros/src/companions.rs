@@ -57,7 +57,6 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
         inputs: inputs.clone(),
         output: quote!(#larder::Result<::core::option::Option<#peeked>>),
         body: quote! {
-            #[allow(unused_imports)]
             use #larder::__private::{AnyKind as _, ResultKind as _};
             #looked
         },
@@ -109,7 +108,7 @@ impl Companion<'_> {
         let receiver = parts.receiver_input();
         let asyncness = self.is_async.then(|| quote!(async));
         let clause = &generics.where_clause;
-        let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
+        let (quiet, cfgs) = (quiet(function), function.cfgs_in_impl());
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -127,19 +126,23 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
     let inputs = parts.key.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
         // A reference to more than one bound needs the parentheses.
-        let is_opaque = matches!(ty, Type::ImplTrait(_));
+        let is_opaque = matches!(ty, Type::ImplTrait(opaque) if opaque.bounds.len() > 1);
         let ty = if is_opaque { quote!((#ty)) } else { quote!(#ty) };
         quote!(#name: &#ty)
     });
+    // The cache may need arguments that the key does without.
+    let names = parts.key.arguments.iter().map(|argument| &argument.name);
     let generics = parts.generics_of_key(&TokenStream::new());
     let clause = &generics.where_clause;
     let expression = &parts.key.expression;
-    let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
+    let (quiet, cfgs) = (quiet(function), function.cfgs_in_impl());
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #quiet
-        #[allow(unused_parens, unused_variables)]
-        fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause { #expression }
+        fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause {
+            #(let _ = #names;)*
+            #expression
+        }
     }
 }

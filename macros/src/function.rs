@@ -122,11 +122,17 @@ impl Function {
 
     /// The name of something beside the function.
     pub(crate) fn beside(&self, what: &str) -> Ident {
-        let mut name = match (self.is_associated, what.strip_prefix("__")) {
+        let name = match (self.is_associated, what.strip_prefix("__")) {
             (false, _) => Ident::new(what, Span::call_site()),
             (true, Some(hidden)) => format_ident!("__{}_{}", self.name(), hidden),
             (true, None) => format_ident!("{}_{}", self.name(), what),
         };
+        self.as_written(&name)
+    }
+
+    /// A name at its place, as something that the attribute has written.
+    pub(crate) fn as_written(&self, name: &Ident) -> Ident {
+        let mut name = name.clone();
         name.set_span(self.name().span().resolved_at(Span::call_site()));
         name
     }
@@ -148,7 +154,7 @@ impl Function {
     /// Those that say something of the body.
     pub(crate) fn lints(&self) -> Vec<&Attribute> {
         let is_lint = |attribute: &&Attribute| {
-            ["cfg", "allow", "expect", "warn", "deny", "forbid"]
+            ["allow", "expect", "warn", "deny", "forbid"]
                 .iter()
                 .any(|name| attribute.path().is_ident(name))
         };
