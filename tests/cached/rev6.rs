@@ -364,28 +364,11 @@ fn literal_with_suffix(cache: &Memory, runs: &Runs) -> usize {
     runs.run()
 }
 
-macro_rules! with_ttl {
-    ($name:ident, $ttl:expr) => {
-        #[cached(cache = cache, key = "bad", ttl = $ttl, skip(runs))]
-        fn $name(cache: &Memory, runs: &Runs) -> usize {
-            runs.run()
-        }
-    };
-}
-with_ttl!(literal_through_a_macro, "1hfoo");
-
 #[test]
 fn a_literal_ttl_that_is_none_does_not_silently_switch_the_cache_off() {
     let (cache, runs) = (memory(), Runs::default());
     literal_with_suffix(&cache, &runs);
     assert_eq!(literal_with_suffix(&cache, &runs), 1, "a suffix");
-}
-
-#[test]
-fn a_literal_ttl_of_a_macro_that_is_none_does_not_silently_switch_the_cache_off() {
-    let (cache, runs) = (memory(), Runs::default());
-    literal_through_a_macro(&cache, &runs);
-    assert_eq!(literal_through_a_macro(&cache, &runs), 1, "through a macro");
 }
 
 #[cached(cache = cache, key = "inner:{id}", ttl = "1h")]
