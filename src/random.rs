@@ -20,7 +20,7 @@ pub(crate) fn random<T>() -> T
 where
     StandardUniform: Distribution<T>,
 {
-    draw(|from| from.random())
+    draw(RngExt::random)
 }
 
 /// A number in `range`.

@@ -85,13 +85,14 @@ fn made<'a>(
     if let Some(literal) = text(key) {
         let template = Template::parse(literal)?;
         let used = used_by(&template, function, &options.skip)?;
-        let variable = |name: &Ident| match function.argument(name) {
-            Some(argument) => argument.name.clone(),
-            // In a macro the template and `self` may come from different places.
-            None => {
-                let receiver = function.receiver.as_ref().map(|receiver| receiver.self_token.span);
-                Ident::new("self", receiver.unwrap_or_else(|| template.literal().span()))
-            }
+        // In a macro the template and `self` may come from different places.
+        let receiver = function.receiver.as_ref().map(|receiver| receiver.self_token.span);
+        let owner = Ident::new("self", receiver.unwrap_or_else(|| template.literal().span()));
+        let variable = |name: &Ident| {
+            function
+                .argument(name)
+                .map_or(&owner, |argument| &argument.name)
+                .clone()
         };
         return Ok((template.expression(&larder, variable), used));
     }
