@@ -254,9 +254,9 @@ mod of_options {
     pub(super) type Result<T> = core::result::Result<Option<T>, String>;
 }
 
-#[cached(cache = cache, key = "maybe", ttl = "1h")]
-fn maybe(cache: &Memory) -> of_options::Result<u8> {
-    Ok(Some(2))
+#[cached(cache = cache, key = "maybe:{id}", ttl = "1h")]
+fn maybe(cache: &Memory, id: u8) -> of_options::Result<u8> {
+    if id == 0 { Err("zero".to_owned()) } else { Ok(Some(id)) }
 }
 
 #[test]
@@ -269,6 +269,6 @@ fn a_function_that_a_macro_wrote_is_cached() {
 #[test]
 fn a_peek_answers_what_a_local_result_stands_for() {
     let cache = memory();
-    assert_eq!(maybe(&cache), Ok(Some(2)));
-    assert_eq!(maybe::peek(&cache).unwrap(), Some(Some(2)));
+    assert_eq!(maybe(&cache, 2), Ok(Some(2)));
+    assert_eq!(maybe::peek(&cache, 2).unwrap(), Some(Some(2)));
 }
