@@ -89,9 +89,12 @@ fn made<'a>(
     if let Some(literal) = text(key) {
         let template = Template::parse(literal)?;
         let used = used_by(&template, function, &options.skip)?;
+        // In a macro the template and `self` may come from different places.
+        let receiver = function.receiver.as_ref().map(|receiver| receiver.self_token.span);
+        let owner = Ident::new("self", receiver.unwrap_or_else(|| template.literal().span()));
         let variable = |name: &Ident| match function.argument(name) {
             Some(argument) => argument.name.clone(),
-            None if name == "self" => Ident::new("self", template.literal().span()),
+            None if name == "self" => owner.clone(),
             None => name.clone(),
         };
         return Ok((template.expression(&larder, variable), used));

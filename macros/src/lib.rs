@@ -11,6 +11,7 @@ mod function;
 mod generics;
 mod key;
 mod options;
+mod output;
 mod owned;
 mod parts;
 mod template;

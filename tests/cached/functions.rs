@@ -239,3 +239,36 @@ fn names_may_be_raw() {
     assert_eq!(block_on(r#loop(&cache, 1, 2)), 3);
     assert_eq!(r#loop::key(&cache, 1, 2), "1:2");
 }
+
+macro_rules! constant {
+    ($name:ident = $value:expr, $key:literal, $ttl:expr, $returned:ty) => {
+        #[cached(cache = cache, key = $key, ttl = $ttl)]
+        fn $name(cache: &Memory) -> $returned {
+            Ok($value)
+        }
+    };
+}
+constant! { one = 1, "one", "1h", Result<u8, String> }
+
+mod of_options {
+    pub(super) type Result<T> = core::result::Result<Option<T>, String>;
+}
+
+#[cached(cache = cache, key = "maybe:{id}", ttl = "1h")]
+fn maybe(cache: &Memory, id: u8) -> of_options::Result<u8> {
+    if id == 0 { Err("zero".to_owned()) } else { Ok(Some(id)) }
+}
+
+#[test]
+fn a_function_that_a_macro_wrote_is_cached() {
+    let cache = memory();
+    assert_eq!(one(&cache), Ok(1));
+    assert_eq!(one::peek(&cache).unwrap(), Some(1));
+}
+
+#[test]
+fn a_peek_answers_what_a_local_result_stands_for() {
+    let cache = memory();
+    assert_eq!(maybe(&cache, 2), Ok(Some(2)));
+    assert_eq!(maybe::peek(&cache, 2).unwrap(), Some(Some(2)));
+}

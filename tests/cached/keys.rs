@@ -5,7 +5,7 @@ use std::{fmt::Debug, num::NonZero, str::FromStr};
 use larder::cached;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::support::{Memory, memory};
+use crate::support::{Memory, block_on, memory};
 
 #[derive(Debug, Clone)]
 struct Page {
@@ -147,6 +147,10 @@ fn an_argument_named_like_a_field_on_the_way_to_the_cache_is_part_of_the_key() {
     let tenants = Tenants { user: memory() };
     assert_eq!(profile::key(&tenants, 2), "profile:2");
     assert_eq!(profile_by_closure::key(&tenants, 2), "profile:2");
+    for user in [1, 2] {
+        assert_eq!(block_on(profile(&tenants, user)), user);
+        assert_eq!(block_on(profile_by_closure(&tenants, user)), user);
+    }
 }
 
 #[cached(cache = cache, key = "{id:*>8}:{at.0:08.3}:{left:<4}", ttl = 60)]

@@ -1,6 +1,6 @@
 //! Lives: literals, constants, closures of the arguments and of the result.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, panic, sync::Arc, time::Duration};
 
 use larder::{KeyTtl, Ttl, cached};
 
@@ -218,4 +218,25 @@ async fn seconds_left_of(cache: &Memory, key: &str) -> u64 {
         KeyTtl::Expires(left) => left.as_secs(),
         other => panic!("{other:?}"),
     }
+}
+
+#[cached(
+    cache = cache,
+    key = "fails",
+    ttl = |_: &u8| if fails.get() { panic!("on purpose") } else { 60 },
+    skip(fails),
+)]
+fn of_a_closure_that_may_panic(cache: &Memory, fails: &Cell<bool>) -> u8 {
+    1
+}
+
+#[test]
+fn a_panic_of_a_closure_of_the_result_reaches_the_caller_with_its_message() {
+    let (cache, fails) = (memory(), Cell::new(true));
+    let call = panic::AssertUnwindSafe(|| of_a_closure_that_may_panic(&cache, &fails));
+    let panic = panic::catch_unwind(call).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
+    fails.set(false);
+    assert_eq!(of_a_closure_that_may_panic(&cache, &fails), 1);
+    assert_eq!(seconds_left(&cache, "fails"), 60);
 }

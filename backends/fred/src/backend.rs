@@ -62,16 +62,18 @@ impl FredBackend {
     /// Runs a call on the connection's runtime and names it in its error.
     async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let answer = self.link.driver.enter(call).await;
-        answer.map_err(|error| error.with_operation(operation))
+        answer.flatten().map_err(|error| error.with_operation(operation))
     }
 
     /// [`call`](Self::call) for a batch, whose parts fail by themselves.
     async fn call_many<T>(
         &self,
         operation: &'static str,
+        parts: usize,
         call: impl Future<Output = Vec<Result<T>>> + Send,
     ) -> Vec<Result<T>> {
         let answers = self.link.driver.enter(call).await;
+        let answers = answers.unwrap_or_else(|error| (0..parts).map(|_| Err(error.clone())).collect());
         answers
             .into_iter()
             .map(|answer| answer.map_err(|error| error.with_operation(operation)))
@@ -85,7 +87,7 @@ impl CacheBackend for FredBackend {
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
-        self.call_many("get_many", self.link.get_many(keys))
+        self.call_many("get_many", keys.len(), self.link.get_many(keys))
     }
 
     fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
@@ -97,7 +99,7 @@ impl CacheBackend for FredBackend {
     }
 
     fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-        self.call_many("set_many", self.link.set_many(items))
+        self.call_many("set_many", items.len(), self.link.set_many(items))
     }
 
     fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
@@ -105,7 +107,7 @@ impl CacheBackend for FredBackend {
     }
 
     fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-        self.call_many("delete_many", self.link.delete_many(keys))
+        self.call_many("delete_many", keys.len(), self.link.delete_many(keys))
     }
 
     fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {

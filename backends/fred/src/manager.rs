@@ -214,7 +214,7 @@ impl ConnectionManager {
 
     async fn contact(config: RedisConfig) -> Result<(Self, Contact)> {
         let link = Link::new(&config, Driver::shared_or_own(config.shares_runtime)?)?;
-        let contact = link.driver.enter(link.first_contact()).await;
+        let contact = link.driver.enter(link.first_contact()).await?;
         Ok((Self { link }, contact))
     }
 
@@ -259,6 +259,7 @@ impl ConnectionManager {
         link.driver
             .enter(link.ping())
             .await
+            .flatten()
             .map_err(|error| error.with_operation("ping"))
     }
 

@@ -42,7 +42,8 @@ impl Link {
                 Err(begin) => begin().map_err(|error: Error| error.with_operation("scan"))?,
             };
             let page = self.driver.enter(self.page(place)).await;
-            page.map_err(|error| error.with_operation("scan"))
+            page.flatten()
+                .map_err(|error| error.with_operation("scan"))
                 .map(|page| page.map(|(keys, place)| (keys, Ok(place))))
         })
     }

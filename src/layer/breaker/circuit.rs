@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
     layer::Listener,
+    random,
 };
 
 /// The settings of a circuit, in range.
@@ -215,7 +216,7 @@ impl Circuit {
     fn opening(&self, openings: u32) -> Duration {
         let doubled = 2_u32.checked_pow(openings).unwrap_or(u32::MAX);
         let longest = self.limits.open_for.saturating_mul(doubled).min(self.limits.max_open);
-        longest.mul_f64(1.0 - self.limits.jitter * rand::random::<f64>())
+        longest.mul_f64(1.0 - self.limits.jitter * random::random::<f64>())
     }
 
     /// Frees the place of a probe that said nothing: the next call takes it.

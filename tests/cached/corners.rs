@@ -1,16 +1,19 @@
-//! What a fresh reading of `#[cached]` found. Each test that fails is a finding.
-#![expect(clippy::pedantic, reason = "functions as users write them")]
+//! What services write besides the plain cases, and what happens to it.
+#![expect(
+    clippy::pedantic,
+    clippy::needless_lifetimes,
+    reason = "functions as users write them"
+)]
 
 use std::{
-    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use larder::{Cache, ErrorKind, KeyTtl, ManualClock, Ttl, cached};
+use larder::{Cache, ErrorKind, KeyTtl, Ttl, cached};
 use larder_memory::MemoryBackend;
 
 use crate::support::{Memory, Runs, block_on, memory};
@@ -123,20 +126,6 @@ fn refresh_does_not_share_a_load_that_began_before_it() {
     });
 }
 
-#[cached(cache = cache, key = "panicky", ttl = |_: &u8| if fail.get() { panic!("ttl") } else { 60 }, skip(fail))]
-fn panicky_ttl(cache: &Memory, fail: &Cell<bool>) -> u8 {
-    1
-}
-
-#[test]
-fn a_panic_of_a_ttl_closure_is_the_callers() {
-    let (cache, fail) = (memory(), Cell::new(true));
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panicky_ttl(&cache, &fail))).unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"ttl"));
-    fail.set(false);
-    assert_eq!(panicky_ttl(&cache, &fail), 1);
-}
-
 struct Fails;
 impl serde::Serialize for Fails {
     fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -218,25 +207,6 @@ fn every_kind_of_failure_under_every_rule() {
     }
 }
 
-macro_rules! lookups {
-    ($($name:ident = $key:literal, $ttl:expr, $ret:ty;)*) => {$(
-        #[cached(cache = cache, key = "fixed", ttl = $ttl)]
-        fn $name(cache: &Memory) -> $ret {
-            let _ = $key;
-            Ok(1)
-        }
-    )*};
-}
-lookups! { generated = "x", "1h", Result<u8, String>; }
-
-#[test]
-fn a_function_of_a_macro_is_cached() {
-    let cache = memory();
-    assert_eq!(generated(&cache), Ok(1));
-    assert_eq!(generated(&cache), Ok(1));
-    let _ = generated::peek(&cache).unwrap();
-}
-
 struct Arced {
     cache: Memory,
     id: u8,
@@ -268,55 +238,6 @@ async fn shadowed(key: &Memory, cache: u8, result: u8, ok: u8, some: u8, options
 #[test]
 fn names_of_the_prelude_may_be_arguments() {
     assert_eq!(block_on(shadowed(&memory(), 1, 2, 3, 4, 5, "x")), 16);
-}
-
-#[cached(cache = cache, key = "wait", ttl = "1h", skip(gate))]
-async fn slow(cache: &Memory, gate: &tokio::sync::Semaphore) -> u8 {
-    gate.acquire().await.unwrap().forget();
-    1
-}
-
-#[test]
-fn a_blocking_call_on_the_thread_of_a_load_ends_soon() {
-    let (cache, gate) = (Cache::new(MemoryBackend::new()), tokio::sync::Semaphore::new(0));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let took = runtime.block_on(async {
-        let mut load = std::pin::pin!(slow(&cache, &gate));
-        assert!(futures::poll!(&mut load).is_pending());
-        gate.add_permits(1);
-        let began = Instant::now();
-        let got: u8 = cache.blocking().remember("wait", 60, || Ok::<_, String>(2)).unwrap();
-        assert_eq!(got, 2);
-        began.elapsed()
-    });
-    assert!(took < Duration::from_secs(5), "{took:?}");
-}
-
-struct Flushes(Memory);
-impl Drop for Flushes {
-    fn drop(&mut self) {
-        let blocking = self.0.blocking();
-        blocking.set("flushed", &1, "1h").unwrap();
-        let _: u8 = blocking.remember("loaded", "1h", || Ok::<_, String>(1)).unwrap();
-    }
-}
-thread_local! { static FLUSHES: std::cell::RefCell<Option<Flushes>> = const { std::cell::RefCell::new(None) }; }
-
-/// Aborts the whole process: the buffer of `envelope::seal`, `rand`'s generator (jitter) and tokio's context (larder-fred)
-/// are thread-locals that are asked for with `with`, which panics here.
-#[test]
-#[ignore = "aborts the test process"]
-fn a_thread_that_ends_may_call_from_a_drop() {
-    let cache = Cache::builder(MemoryBackend::new()).ttl_jitter(0.1).build().unwrap();
-    let used = cache.clone();
-    std::thread::spawn(move || {
-        FLUSHES.with(|flushes| *flushes.borrow_mut() = Some(Flushes(used.clone())));
-        used.blocking().set("before", &1, "1h").unwrap();
-    })
-    .join()
-    .unwrap();
-    assert_eq!(block_on(cache.get("flushed")).unwrap(), Some(1));
-    let _ = ManualClock::new();
 }
 
 #[cached(cache = cache, key = "inner:{id}", ttl = "1h")]
