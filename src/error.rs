@@ -52,7 +52,8 @@ pub enum ErrorKind {
     Timeout,
     /// The caller was turned away at once because too many operations are already under way.
     Overloaded,
-    /// The backend answered, and its answer was an error (out of memory, read only, wrong type, no permission).
+    /// The backend answered, and its answer was an error (out of memory, read only, wrong type, no permission), or was
+    /// another each time while a call looked at one key, which then gave up.
     Server,
     /// A value could not be serialized, compressed, or, where the cache raises it, decoded.
     Codec,

@@ -81,6 +81,7 @@ mod flight;
 pub mod glob;
 mod hook;
 mod layer;
+mod random;
 mod remember;
 mod runtime;
 mod serializer;

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Generics, Type, spanned::Spanned};
 
-use crate::{expand::quiet, parts::Parts};
+use crate::{expand::quiet, output::is_named_result, parts::Parts};
 
 /// One of them.
 struct Companion<'a> {
@@ -37,13 +37,16 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
         body: parts.waited_for(&forget),
     };
 
-    let kind = quote!((&#larder::__private::Pick::<#output>::new()).kind());
+    let kind = quote!((&#larder::__private::Pick::<#output>::new()).larder_kind());
     let look = quote_spanned!(at_output=> #larder::__private::peek(&(#cache), &#made_key, &#reading, #kind));
     let look = parts.waited_for(&look);
-    let (peeked, looked) = match function.ok_type() {
-        Some(value) => (quote!(#value), look),
+    let (peeked, looked) = if is_named_result(output) {
+        // The compiler knows what a local alias of that name stands for.
+        let value = quote_spanned!(at_output=> <#output as #larder::__private::Returned>::Value);
+        (value, look)
+    } else {
         // What hides behind another name comes back under that name.
-        None => (quote!(#output), quote!(#larder::__private::named(#look, #kind))),
+        (quote!(#output), quote!(#larder::__private::named(#look, #kind)))
     };
     let peek = Companion {
         name: "peek",
@@ -54,7 +57,6 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
         inputs: inputs.clone(),
         output: quote!(#larder::Result<::core::option::Option<#peeked>>),
         body: quote! {
-            #[allow(unused_imports)]
             use #larder::__private::{AnyKind as _, ResultKind as _};
             #looked
         },
@@ -106,7 +108,7 @@ impl Companion<'_> {
         let receiver = parts.receiver_input();
         let asyncness = self.is_async.then(|| quote!(async));
         let clause = &generics.where_clause;
-        let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
+        let (quiet, cfgs) = (quiet(function), function.cfgs_in_impl());
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -124,19 +126,23 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
     let inputs = parts.key.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
         // A reference to more than one bound needs the parentheses.
-        let is_opaque = matches!(ty, Type::ImplTrait(_));
+        let is_opaque = matches!(ty, Type::ImplTrait(opaque) if opaque.bounds.len() > 1);
         let ty = if is_opaque { quote!((#ty)) } else { quote!(#ty) };
         quote!(#name: &#ty)
     });
+    // The cache may need arguments that the key does without.
+    let names = parts.key.arguments.iter().map(|argument| &argument.name);
     let generics = parts.generics_of_key(&TokenStream::new());
     let clause = &generics.where_clause;
     let expression = &parts.key.expression;
-    let (quiet, cfgs) = (quiet(), function.cfgs_in_impl());
+    let (quiet, cfgs) = (quiet(function), function.cfgs_in_impl());
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #quiet
-        #[allow(unused_parens, unused_variables)]
-        fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause { #expression }
+        fn #name #generics(#receiver #(#inputs),*) -> ::std::string::String #clause {
+            #(let _ = #names;)*
+            #expression
+        }
     }
 }

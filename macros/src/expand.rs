@@ -2,17 +2,18 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Meta, Pat, Result, parse_quote, spanned::Spanned};
+use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Meta, Pat, PatIdent, Result, parse_quote, spanned::Spanned};
 
 use crate::{
-    closure::{inlined, value_of},
+    closure::{inlined, untyped, value_of},
     companions,
-    function::{Function, names},
+    function::{Argument, Function, names},
     generics::turbofish,
     key::Key,
     options::{OnError, Options, checked, constant},
     owned,
     parts::Parts,
+    variables::Variables,
 };
 
 pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -47,7 +48,8 @@ pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStr
     }
     let (name, cfgs) = (function.name(), function.cfgs());
     let vis = &function.item.vis;
-    let quiet = quiet();
+    let quiet = quiet(&function);
+    let as_written = function.as_written(name);
     let doc = format!("The calls beside the cached function [`{name}`](fn@{name}).");
     Ok(quote! {
         #wrapper
@@ -55,12 +57,11 @@ pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStr
         #[doc = #doc]
         #quiet
         #[derive(Debug)]
-        #vis enum #name {}
+        #vis enum #as_written {}
         #(#cfgs)*
         #quiet
         impl #name { #companions #call }
         #(#cfgs)*
-        #[allow(dead_code)]
         impl #name { #body }
     })
 }
@@ -81,8 +82,12 @@ fn quiet_signature() -> TokenStream {
 }
 
 /// Generated code is not the user's to improve.
-pub(crate) fn quiet() -> TokenStream {
-    quote!(#[allow(dead_code, non_camel_case_types, unused_qualifications, clippy::all, clippy::pedantic)])
+///
+/// No lint of the compiler itself is named: a crate may forbid it, and then may not be told to allow it. Those look
+/// past what a macro of another crate has written, where its spans say so.
+pub(crate) fn quiet(function: &Function) -> TokenStream {
+    let lints = function.lints().into_iter().map(without_expectation);
+    quote!(#(#lints)* #[allow(clippy::all, clippy::pedantic)])
 }
 
 impl Parts<'_> {
@@ -106,20 +111,21 @@ impl Parts<'_> {
     /// The body under a name of its own, with nothing changed.
     fn body(&self) -> TokenStream {
         let mut body = self.function.item.clone();
-        body.attrs = self.function.lints().into_iter().cloned().collect();
+        let own = [self.function.cfgs(), self.function.lints()];
+        body.attrs = own.into_iter().flatten().cloned().collect();
         body.vis = syn::Visibility::Inherited;
         body.sig.ident = self.function.beside("__load");
         let used = self.used_by_options();
-        for input in &mut body.sig.inputs {
+        for input in &body.sig.inputs {
             // The body need not use what the options do.
             if let FnArg::Typed(input) = input
-                && matches!(&*input.pat, Pat::Ident(pat) if used.contains(&pat.ident))
+                && let Pat::Ident(PatIdent { ident, .. }) = &*input.pat
+                && used.contains(ident)
             {
-                input.attrs.push(parse_quote!(#[allow(unused_variables)]));
+                body.block.stmts.insert(0, parse_quote!(let _ = &#ident;));
             }
         }
-        let allow = self.function.is_associated.then(|| quote!(#[allow(dead_code)]));
-        quote!(#allow #body)
+        body.to_token_stream()
     }
 
     /// The names of the arguments that the key, the cache and the other options use.
@@ -160,8 +166,8 @@ impl Parts<'_> {
         let ttl = self.ttl(ttl, &kind)?;
         let of_key = self.made_key();
         // The body takes the arguments, and the call needs the cache for as long.
-        let is_given_away = names(cache.to_token_stream())
-            .filter_map(|name| function.argument(&name))
+        let is_given_away = Variables::of(cache)
+            .arguments(function)
             .any(|argument| !argument.is_plain());
         let source_value = if is_given_away {
             quote!(&#larder::__private::hold(&(#cache)))
@@ -177,11 +183,11 @@ impl Parts<'_> {
         } else {
             quote_spanned!(at_output=> #larder::__private::call)
         };
-        let shared = quote_spanned!(at_output=> (&&&#kind).shared());
+        let shared = quote_spanned!(at_output=> (&&&#kind).larder_shared());
         let other = if self.options.hard_timeout.is_some() {
             quote_spanned!(at_output=> #kind.timed())
         } else {
-            quote!((&&#kind).other())
+            quote!((&&#kind).larder_other())
         };
         let load = if function.is_async() {
             load
@@ -195,19 +201,18 @@ impl Parts<'_> {
         let name = function.beside("__call");
         let (generics, clause) = (&function.item.sig.generics, &function.item.sig.generics.where_clause);
         let (reference, inputs) = (self.receiver_input(), Self::inputs(&function.arguments));
-        let quiet = quiet();
+        let quiet = quiet(function);
         let cfgs = function.cfgs_in_impl();
         Ok(quote! {
             #(#cfgs)*
             #[doc(hidden)]
             #quiet
             #asyncness fn #name #generics(#reference #refresh: bool, #(#inputs),*) -> #output #clause {
-                #[allow(unused_imports)]
                 use #larder::__private::{
                     AnyKind as _, ClonedErrors as _, ConvertedErrors as _, ConvertedOthers as _, NoneOfOption as _,
                     NoneOfOthers as _, ResultKind as _, UnsharedErrors as _, UnsharedOthers as _,
                 };
-                let #kind = (&#larder::__private::Pick::<#output>::new()).kind();
+                let #kind = (&#larder::__private::Pick::<#output>::new()).larder_kind();
                 let #plan = #larder::__private::Plan {
                     name: #title,
                     key: #of_key,
@@ -241,21 +246,21 @@ impl Parts<'_> {
             return Ok(quote!(#larder::__private::fixed(#ttl)));
         }
         // The body has taken the arguments by then.
-        let kept = taken
-            .iter()
-            .zip(&closure.inputs)
-            .filter(|(argument, pattern)| !argument.is_plain() && !matches!(pattern, Pat::Wild(_)));
-        let kept: Vec<&Ident> = kept.map(|(argument, _)| &argument.name).collect();
+        let mut kept: Vec<&Argument> = Variables::of_closure(closure).arguments(self.function).collect();
         for (value, (argument, pattern)) in values.iter_mut().zip(taken.iter().zip(&closure.inputs)) {
-            if !argument.is_plain() && matches!(pattern, Pat::Wild(_)) {
+            if matches!(untyped(pattern), Pat::Wild(_)) {
                 *value = quote!(());
+            } else if kept.iter().all(|kept| kept.name != argument.name) {
+                kept.push(argument);
             }
         }
+        let kept = kept.iter().filter(|argument| !argument.is_plain());
+        let kept: Vec<&Ident> = kept.map(|argument| &argument.name).collect();
         let result = Ident::new("result", Span::mixed_site());
         values.push(result.to_token_stream());
         let rule = inlined(closure, &values, larder);
         let negative = if self.options.negative_ttl.is_some() {
-            quote!(::core::option::Option::Some((&&#kind).is_none()))
+            quote!(::core::option::Option::Some((&&#kind).larder_is_none()))
         } else {
             quote!(::core::option::Option::None)
         };

@@ -3,9 +3,11 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PatIdent, PathArguments, Receiver, Result,
-    ReturnType, Type, ext::IdentExt, spanned::Spanned,
+    Attribute, Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PatIdent, PatType, PathArguments, Receiver, Result,
+    Type, ext::IdentExt, spanned::Spanned,
 };
+
+use crate::output::{self, ungrouped};
 
 pub(crate) struct Function {
     pub(crate) item: ItemFn,
@@ -29,7 +31,7 @@ impl Argument {
             "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
             "bool", "char",
         ];
-        match &self.ty {
+        match ungrouped(&self.ty) {
             Type::Reference(reference) => reference.mutability.is_none(),
             Type::Path(path) => path
                 .path
@@ -62,10 +64,16 @@ impl Function {
                 "an `extern fn` can not be cached; cache a function that calls it",
             );
         }
-        let output = output(&signature.output, signature.asyncness.is_some(), signature.ident.span())?;
+        let output = output::read(&signature.output, signature.asyncness.is_some(), signature.ident.span())?;
         let mut receiver = None;
         let mut arguments = Vec::new();
         for input in &signature.inputs {
+            if let Some(cfg) = cfg(input) {
+                return refuse(
+                    cfg.span(),
+                    "an argument can not come and go: write the function twice, each with a `#[cfg(..)]` of its own",
+                );
+            }
             match input {
                 FnArg::Receiver(given) => {
                     check_receiver(given)?;
@@ -79,7 +87,7 @@ impl Function {
                         ..
                     }) => arguments.push(Argument {
                         name: ident.clone(),
-                        ty: (*typed.ty).clone(),
+                        ty: ungrouped(&typed.ty).clone(),
                     }),
                     other => {
                         return refuse(other.span(), "give this argument a name and take it apart in the body");
@@ -114,28 +122,32 @@ impl Function {
 
     /// The name of something beside the function.
     pub(crate) fn beside(&self, what: &str) -> Ident {
-        let mut name = match (self.is_associated, what.strip_prefix("__")) {
+        let name = match (self.is_associated, what.strip_prefix("__")) {
             (false, _) => Ident::new(what, Span::call_site()),
             (true, Some(hidden)) => format_ident!("__{}_{}", self.name(), hidden),
             (true, None) => format_ident!("{}_{}", self.name(), what),
         };
+        self.as_written(&name)
+    }
+
+    /// A name at its place, as something that the attribute has written.
+    pub(crate) fn as_written(&self, name: &Ident) -> Ident {
+        let mut name = name.clone();
         name.set_span(self.name().span().resolved_at(Span::call_site()));
         name
     }
 
-    /// The type of the values that the cache holds, where it can be read off.
-    pub(crate) fn ok_type(&self) -> Option<&Type> {
-        let Type::Path(path) = &self.output else {
-            return None;
-        };
-        let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-            return None;
-        };
-        arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        })
+    /// What the function returns: the value that the cache holds, and the error that it never does.
+    pub(crate) fn value_and_error(&self) -> (&Type, Option<&Type>) {
+        if let Type::Path(path) = &self.output
+            && let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result")
+            && let PathArguments::AngleBracketed(arguments) = &last.arguments
+            && let [GenericArgument::Type(value), GenericArgument::Type(error)] =
+                arguments.args.iter().collect::<Vec<_>>().as_slice()
+        {
+            return (value, Some(error));
+        }
+        (&self.output, None)
     }
 
     /// The attributes that every part needs.
@@ -155,7 +167,7 @@ impl Function {
     /// Those that say something of the body.
     pub(crate) fn lints(&self) -> Vec<&Attribute> {
         let is_lint = |attribute: &&Attribute| {
-            ["cfg", "allow", "expect", "warn", "deny", "forbid"]
+            ["allow", "expect", "warn", "deny", "forbid"]
                 .iter()
                 .any(|name| attribute.path().is_ident(name))
         };
@@ -163,38 +175,18 @@ impl Function {
     }
 }
 
-fn output(output: &ReturnType, is_async: bool, function: Span) -> Result<Type> {
-    let ReturnType::Type(_, output) = output else {
-        return Err(Error::new(
-            function,
-            "this function returns nothing that could be cached",
-        ));
-    };
-    let message = match &**output {
-        Type::ImplTrait(opaque) => {
-            let is_future = names(opaque.to_token_stream()).any(|name| name == "Future");
-            if is_future && !is_async {
-                "write `async fn` in the place of `-> impl Future`: the value is cached, not the future"
-            } else {
-                "a cached value is decoded, which needs a type with a name; return that type in the place of `impl ..`"
-            }
-        }
-        Type::Path(path)
-            if path.path.segments.last().is_some_and(|last| last.ident == "BoxFuture")
-                || (path.path.segments.last().is_some_and(|last| last.ident == "Pin")
-                    && names(path.to_token_stream()).any(|name| name == "Future")) =>
-        {
-            "write `async fn` in the place of a boxed future: the value is cached, not the future"
-        }
-        Type::Reference(_) => "a cached value is decoded and owned; return an owned type, such as `String` for `&str`",
-        Type::Tuple(tuple) if tuple.elems.is_empty() => "this function returns nothing that could be cached",
-        _ => return Ok((**output).clone()),
-    };
-    Err(Error::new(output.span(), message))
+/// What could leave out an argument: the expansion names it in places where nothing can be left out.
+fn cfg(input: &FnArg) -> Option<&Attribute> {
+    let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = input;
+    attrs.iter().find(|attribute| {
+        let is_conditional = attribute.path().is_ident("cfg_attr");
+        attribute.path().is_ident("cfg")
+            || (is_conditional && names(attribute.meta.to_token_stream()).any(|name| name == "cfg"))
+    })
 }
 
 fn check_receiver(receiver: &Receiver) -> Result<()> {
-    let is_shared_reference = match &*receiver.ty {
+    let is_shared_reference = match ungrouped(&receiver.ty) {
         Type::Reference(reference) => reference.mutability.is_none(),
         _ => false,
     };

@@ -59,6 +59,15 @@ pub(crate) fn turbofish(generics: &Generics) -> Option<TokenStream> {
     (!named.is_empty()).then(|| quote!(::<#(#named),*>))
 }
 
+/// The type and const parameters, and which are const.
+pub(crate) fn parameters(generics: &Generics) -> impl Iterator<Item = (&Ident, bool)> {
+    generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some((&param.ident, false)),
+        GenericParam::Const(param) => Some((&param.ident, true)),
+        GenericParam::Lifetime(_) => None,
+    })
+}
+
 fn name(param: &GenericParam) -> &Ident {
     match param {
         GenericParam::Type(param) => &param.ident,

@@ -1,8 +1,8 @@
 //! The `#[cached]` attribute of [larder](https://docs.rs/larder), which re-exports and documents it.
 //!
-//! `options` reads what stands in the attribute, `template` the key, `function` what the attribute stands on; `expand`
-//! writes the function anew and `companions` what stands beside it. What the compiler can say better, because it knows
-//! types, is left to it: the expansion calls `larder::__private`.
+//! `options` reads what stands in the attribute, `template` the key, `variables` what an expression names, `function`
+//! what the attribute stands on; `expand` writes the function anew and `companions` what stands beside it. What the
+//! compiler can say better, because it knows types, is left to it: the expansion calls `larder::__private`.
 
 mod closure;
 mod companions;
@@ -11,9 +11,11 @@ mod function;
 mod generics;
 mod key;
 mod options;
+mod output;
 mod owned;
 mod parts;
 mod template;
+mod variables;
 
 use proc_macro::TokenStream;
 

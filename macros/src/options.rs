@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token,
+    Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Path, Result, Stmt, Token, UnOp,
     ext::IdentExt,
     parenthesized,
     parse::{Parse, ParseStream},
@@ -145,7 +145,20 @@ impl Options {
 
 fn value(input: ParseStream<'_>) -> Result<Expr> {
     input.parse::<Token![=]>()?;
-    input.parse()
+    input.parse().map(peeled)
+}
+
+/// What stands in the parentheses, the block or the fragment of a macro that is all of `value`.
+fn peeled(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) if group.attrs.is_empty() => peeled(*group.expr),
+        Expr::Paren(paren) if paren.attrs.is_empty() => peeled(*paren.expr),
+        Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => match block.block.stmts.as_slice() {
+            [Stmt::Expr(only, None)] => peeled(only.clone()),
+            _ => Expr::Block(block),
+        },
+        other => other,
+    }
 }
 
 fn on_error(value: &Expr) -> Result<OnError> {
@@ -202,13 +215,27 @@ pub(crate) fn constant(value: &Expr, larder: &TokenStream) -> TokenStream {
 /// What checks a literal ttl.
 pub(crate) fn checked(value: &Expr, larder: &TokenStream) -> Option<TokenStream> {
     let span = Span::mixed_site().located_at(value.span());
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) => Some(quote_spanned!(span=> #larder::__private::span(#value))),
+    if text(value).is_some() {
+        return Some(quote_spanned!(span=> #larder::__private::span(#value)));
+    }
+    let count = integer(value)?;
+    Some(quote_spanned!(span=> #larder::__private::seconds(#count)))
+}
+
+/// An integer literal without its suffix: its type makes no difference to a number of seconds.
+fn integer(value: &Expr) -> Option<TokenStream> {
+    const TYPES: [&str; 13] = [
+        "", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    ];
+    match peeled(value.clone()) {
         Expr::Lit(ExprLit {
             lit: Lit::Int(count), ..
-        }) if count.suffix().is_empty() => Some(quote_spanned!(span=> #larder::__private::seconds(#value))),
-        Expr::Unary(unary) if checked(&unary.expr, larder).is_some() => {
-            Some(quote_spanned!(span=> #larder::__private::seconds(#value)))
+        }) if TYPES.contains(&count.suffix()) => {
+            Some(LitInt::new(count.base10_digits(), count.span()).to_token_stream())
+        }
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            let count = integer(&unary.expr)?;
+            Some(quote!(-#count))
         }
         _ => None,
     }

@@ -74,10 +74,11 @@ impl Parts<'_> {
     /// The generics that the key's arguments need, the cache, and `besides`.
     pub(crate) fn generics_of_key(&self, besides: &TokenStream) -> Generics {
         let types = self.key.arguments.iter().map(|argument| &argument.ty);
-        let (cache, key) = (self.cache, &self.key.expression);
+        let (receiver, cache, key) = (&self.function.receiver, self.cache, &self.key.expression);
+        let parameters = &self.key.parameters;
         needed(
             &self.function.item.sig.generics,
-            quote!(#(#types,)* #cache, #key, #besides),
+            quote!(#receiver, #(#types,)* #(#parameters,)* #cache, #key, #besides),
         )
     }
 

@@ -14,7 +14,14 @@ pub(crate) enum Piece {
 pub(crate) struct Placeholder {
     pub(crate) name: Ident,
     fields: Vec<TokenStream>,
-    spec: Option<String>,
+    spec: Option<Spec>,
+}
+
+/// What stands behind the `:` of a placeholder.
+struct Spec {
+    text: String,
+    /// It has a width or a precision, which only numbers stay distinct under.
+    is_sized: bool,
 }
 
 /// A template, checked as far as one can without the function.
@@ -108,9 +115,13 @@ impl Template {
                     let name = argument(name);
                     let value = match spec {
                         None => quote_spanned!(span=> &#name #(.#fields)*),
-                        Some(spec) => {
-                            let spec = LitStr::new(&format!("{{:{spec}}}"), self.literal.span());
-                            quote_spanned!(span=> &::core::format_args!(#spec, #name #(.#fields)*))
+                        Some(Spec { text, is_sized }) => {
+                            let spec = LitStr::new(&format!("{{:{text}}}"), self.literal.span());
+                            let mut value = quote_spanned!(span=> #name #(.#fields)*);
+                            if *is_sized {
+                                value = quote_spanned!(span=> #larder::__private::number(&#value));
+                            }
+                            quote_spanned!(span=> &::core::format_args!(#spec, #value))
                         }
                     };
                     let end = if let Some(Piece::Text(text)) = self.pieces.get(at + 1) {
@@ -132,14 +143,12 @@ impl Placeholder {
     fn parse(inside: &str, literal: &LitStr) -> Result<Self> {
         let error = |message: String| Error::new(literal.span(), message);
         let (path, spec) = match inside.split_once(':') {
-            Some((path, spec)) => (path, Some(spec.to_owned())),
+            Some((path, spec)) => (
+                path,
+                Some(Spec::parse(spec).map_err(|why| error(format!("key: {{{inside}}} {why}")))?),
+            ),
             None => (inside, None),
         };
-        if spec.as_deref().is_some_and(|spec| spec.contains(['$', '*'])) {
-            return Err(error(format!(
-                "key: {{{inside}}} takes its width or precision from an argument; write a number"
-            )));
-        }
         let mut parts = path.split('.');
         let first = parts.next().unwrap_or_default();
         if first.is_empty() || first.starts_with(|c: char| c.is_ascii_digit()) {
@@ -167,6 +176,29 @@ impl Placeholder {
             fields: fields.collect::<Result<_>>()?,
             name,
             spec,
+        })
+    }
+}
+
+impl Spec {
+    fn parse(spec: &str) -> std::result::Result<Self, &'static str> {
+        let mut chars = spec.chars();
+        let (fill, rest) = match (chars.next(), chars.next()) {
+            (Some(fill), Some(align @ ('<' | '^' | '>'))) => (Some((fill, align)), chars.as_str()),
+            _ => (None, spec),
+        };
+        if rest.contains(['$', '*']) {
+            return Err("takes its width or precision from an argument; write a number");
+        }
+        // Zeros before a number are none of its digits.
+        if fill.is_some_and(|(fill, align)| {
+            (fill.is_alphanumeric() || "+-.".contains(fill)) && (fill, align) != ('0', '>')
+        }) {
+            return Err("is filled up with what could be part of the number; fill it with zeros, as in {id:04}");
+        }
+        Ok(Self {
+            text: spec.to_owned(),
+            is_sized: rest.contains(|c: char| c == '.' || c.is_ascii_digit()),
         })
     }
 }

@@ -22,8 +22,10 @@ use crate::{
 ///   load behind. For the same reason a soft timeout ends no call, and a
 ///   [hard one](crate::LoadOptions::hard_timeout) cuts no loader short: it ends the wait for another call's load, and a
 ///   call whose own loader took longer may find its time up once that has returned.
-/// - One thing can be waited for in vain: a load that an async call has begun on the very thread that now sleeps.
-///   The call gives up after [`LoadOptions::wait`](crate::LoadOptions::wait) (30 s) and loads itself.
+/// - A call does not wait for a load that its own thread polled last, because nobody would poll it meanwhile: it loads
+///   at once, and the other load ends as one that came too late.
+/// - One thing can be waited for in vain: two threads whose loaders ask for each other's keys. Each gives up after
+///   [`LoadOptions::wait`](crate::LoadOptions::wait) (30 s) and loads itself.
 ///
 /// # Errors
 ///

@@ -10,6 +10,8 @@ use std::{
     thread::{self, Thread},
 };
 
+use crate::flight::Blocked;
+
 thread_local! {
     /// The parker of this thread, while no wait of its own has it.
     static IDLE: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
@@ -57,12 +59,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     });
     let waker = Waker::from(Arc::clone(&parker));
     let mut future = pin!(future);
+    let blocked = Blocked::begin();
     let output = loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => break output,
             Poll::Pending => parker.wait(),
         }
     };
+    drop(blocked);
     let _ = IDLE.try_with(|idle| idle.set(Some(parker)));
     output
 }

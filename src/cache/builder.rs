@@ -9,6 +9,7 @@ use crate::{
     envelope::Sealing,
     error::{Error, Result},
     hook::{Hook, Hooks},
+    random,
     remember::LoadOptions,
     runtime::{Runtime, ThreadRuntime},
     serializer::Postcard,
@@ -122,7 +123,7 @@ fn jittered(span: Duration, jitter: f64) -> Duration {
     if jitter == 0.0 {
         return span;
     }
-    let factor = rand::random_range(1.0 - jitter..=1.0 + jitter);
+    let factor = random::range(1.0 - jitter..=1.0 + jitter);
     let millis = span.mul_f64(factor).as_millis().max(1);
     Duration::from_millis(u64::try_from(millis).unwrap_or(Expiry::MAX_MILLIS))
 }

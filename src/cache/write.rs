@@ -218,7 +218,8 @@ pub(super) struct Write {
 #[cold]
 pub(super) fn contended(operation: &'static str) -> Error {
     Error::new(
-        ErrorKind::Overloaded,
+        // Of no outage: the backend has answered every time, and whoever acts on outages has nothing to do here.
+        ErrorKind::Server,
         format!("the key changed {ATTEMPTS} times while the call looked at it; nothing was done"),
     )
     .with_operation(operation)

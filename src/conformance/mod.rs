@@ -30,6 +30,7 @@ mod scan_patterns;
 mod scans;
 mod stage;
 mod subject;
+mod sweeps;
 mod writes;
 
 pub use codec::{compressor, serializer};

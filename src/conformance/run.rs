@@ -4,7 +4,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::{
     batches, changes, conditions, expiry, keep, keys, other_types, race_conditions, races, reads, refusals,
-    scan_patterns, scans, stage::Stage, subject::Subject, writes,
+    scan_patterns, scans, stage::Stage, subject::Subject, sweeps, writes,
 };
 
 /// One sentence of the contract and the code that holds a backend to it.
@@ -52,6 +52,7 @@ modules![
     batches,
     scans,
     scan_patterns,
+    sweeps,
     other_types,
     races,
     race_conditions,

@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Undecodable, seal::checksum};
+use crate::random;
 
 /// 0xF5 begins no UTF-8 text, so no text another program stored can pass for an entry.
 const MAGIC: [u8; 2] = [0xF5, b'L'];
@@ -100,7 +101,7 @@ impl Lease {
     /// One of `length` from `now`, for whoever first writes it.
     pub(crate) fn new(now: Duration, length: Duration) -> Self {
         Self {
-            holder: rand::random_range(1..=u64::MAX),
+            holder: random::range(1..=u64::MAX),
             until: now + length,
             length,
         }
@@ -271,7 +272,7 @@ impl Written {
             flags |= FLAG_LEASE | FLAG_TIMES;
         }
         out.extend_from_slice(&KIND_VALUE);
-        out.extend_from_slice(&rand::random::<[u8; FENCE]>());
+        out.extend_from_slice(&random::random::<[u8; FENCE]>());
         out.push(flags);
         let fixed = start..out.len();
         if self.times.is_some() {
@@ -299,7 +300,7 @@ pub(crate) fn is_none(entry: &[u8]) -> bool {
 pub(crate) fn marker(lease: Lease) -> Bytes {
     let mut bytes = Vec::with_capacity(FIXED + LEASE);
     bytes.extend_from_slice(&KIND_MARKER);
-    bytes.extend_from_slice(&rand::random::<[u8; FENCE]>());
+    bytes.extend_from_slice(&random::random::<[u8; FENCE]>());
     bytes.push(FLAG_LEASE);
     bytes.extend_from_slice(&lease.to_bytes());
     Bytes::from(bytes)

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::{cell::Cell, thread::LocalKey};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -37,8 +37,8 @@ where
     C: Compressor,
     T: Serialize + ?Sized,
 {
-    let mut encoded = SCRATCH.take();
-    let mut compressed = PACKED.take();
+    let mut encoded = kept(&SCRATCH);
+    let mut compressed = kept(&PACKED);
     encoded.clear();
     let sealed = serializer::encode(serializer, value, &mut encoded).and_then(|none| {
         if encoded.len() > with.max_value_bytes {
@@ -101,8 +101,15 @@ thread_local! {
 /// A thread keeps no more than this from one write to the next, however large a value was.
 const KEPT: usize = 256 * 1024;
 
-fn keep(slot: &'static std::thread::LocalKey<Cell<Vec<u8>>>, buffer: Vec<u8>) {
+type Slot = &'static LocalKey<Cell<Vec<u8>>>;
+
+/// What the last write has left; nothing on a thread that is ending, which has no locals any more.
+fn kept(slot: Slot) -> Vec<u8> {
+    slot.try_with(Cell::take).unwrap_or_default()
+}
+
+fn keep(slot: Slot, buffer: Vec<u8>) {
     if buffer.capacity() <= KEPT {
-        slot.set(buffer);
+        let _ = slot.try_with(|kept| kept.set(buffer));
     }
 }

@@ -9,6 +9,7 @@ use futures::{FutureExt, future::Shared};
 
 use super::{
     leader::{Leader, hand_over},
+    place::Place,
     sync::Arc,
     table::{Flight, Flights, Landing, Phase},
 };
@@ -75,6 +76,7 @@ impl Future for Follower {
             Phase::Landed(landing) => Arrival::Landed(landing.clone()),
             Phase::Vacant => {
                 state.phase = Phase::Led;
+                state.place = Place::here();
                 Arrival::TakeOver(Leader::new(self.flights.clone(), Arc::clone(&flight)))
             }
         };

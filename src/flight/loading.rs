@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{leader::Leader, sync::Arc, table::Flight};
+use super::{leader::Leader, place::Place, sync::Arc, table::Flight};
 
 thread_local! {
     /// The flights whose loads this thread is polling right now, the innermost last.
@@ -15,7 +15,9 @@ thread_local! {
 
 /// Tells whether the calling code was polled by the load of `flight`.
 pub(super) fn is_loading(flight: &Arc<Flight>) -> bool {
-    POLLED.with_borrow(|polled| polled.contains(&Arc::as_ptr(flight)))
+    let is_polled = |polled: &RefCell<Vec<_>>| polled.borrow().contains(&Arc::as_ptr(flight));
+    // A thread that is ending has no locals any more.
+    POLLED.try_with(is_polled).unwrap_or(false)
 }
 
 /// A load while it runs: calls made from inside it know its flight, and a panic comes out as `None`.
@@ -39,14 +41,21 @@ impl<F: Future> Future for Loading<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        let outer = POLLED.with_borrow_mut(|polled| {
+        let here = Place::here();
+        for flight in &self.flights {
+            flight.state.lock().place = here;
+        }
+        let outer = POLLED.try_with(|polled| {
+            let mut polled = polled.borrow_mut();
             let outer = polled.len();
             polled.extend(self.flights.iter().map(Arc::as_ptr));
             outer
         });
         // What a panic leaves broken belongs to the loader, which is not polled again.
         let poll = catch_unwind(AssertUnwindSafe(|| self.load.as_mut().poll(cx)));
-        POLLED.with_borrow_mut(|polled| polled.truncate(outer));
+        if let Ok(outer) = outer {
+            let _ = POLLED.try_with(|polled| polled.borrow_mut().truncate(outer));
+        }
         match poll {
             Ok(poll) => poll.map(Some),
             Err(_) => Poll::Ready(None),

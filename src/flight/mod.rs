@@ -7,17 +7,20 @@
 //!   Otherwise it leads a flight of its own, which takes the older one's place in the table.
 //! - A leader that is dropped before it lands hands over to exactly one follower; with none, the flight ends and its
 //!   fence is given back to be released.
+//! - A blocking call does not share a flight that its own thread polls: nobody would poll it while the thread waits.
 //! - A flight leaves the table when its leader is done with it, so an idle table is empty.
 
 mod follower;
 mod leader;
 mod loading;
+mod place;
 mod sync;
 mod table;
 
 pub(crate) use follower::{Arrival, Follower};
 pub(crate) use leader::Leader;
 pub(crate) use loading::Loading;
+pub(crate) use place::Blocked;
 pub(crate) use table::{Boarding, Flights, Landing, Sight, Ticket};
 
 #[cfg(all(test, larder_loom))]

@@ -14,6 +14,7 @@ use super::{
     follower::Follower,
     leader::Leader,
     loading,
+    place::Place,
     sync::{Arc, AtomicU64, Mutex, Ordering},
 };
 use crate::{clock::Sleep, error::Error};
@@ -84,6 +85,8 @@ pub(crate) struct Flight {
 
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// Where the leader was seen last.
+    pub(super) place: Place,
     /// The number of the load under way; `None` while none has begun.
     pub(super) load: Option<u64>,
     /// What the load fills against: the first bytes of what must still stand under the key.
@@ -180,7 +183,8 @@ impl Flights {
                 return Boarding::Reentrant;
             }
             let mut state = flight.state.lock();
-            if state.may_be_shared(ticket, sight) {
+            let would_starve = matches!(state.phase, Phase::Led) && state.place.would_starve();
+            if state.may_be_shared(ticket, sight) && !would_starve {
                 let number = state.waiting.add();
                 drop(state);
                 return Boarding::Follower(Follower::new(self.clone(), Arc::clone(flight), number));
@@ -204,6 +208,7 @@ impl Flights {
             key: key.into(),
             state: Mutex::new(State {
                 phase: Phase::Led,
+                place: Place::here(),
                 load: None,
                 fence: None,
                 placed: None,

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     CacheSource, Kind, Rules, TtlRule,
-    outcome::{Other, Shared},
+    outcome::{Other, Shared, ThreadSafe},
 };
 use crate::{
     backend::CacheBackend,
@@ -61,7 +61,7 @@ pub async fn call<Z, R, T, E, L, F, Fut>(source: &Z, plan: Plan<R, T, E>, ttl: L
 where
     Z: CacheSource<Backend: CacheBackend + 'static, Serializer: Serializer + 'static, Compressor: Compressor + 'static>,
     T: Serialize + DeserializeOwned,
-    E: Send + Sync + 'static,
+    E: ThreadSafe,
     L: TtlRule<T>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
@@ -98,7 +98,7 @@ where
     Z: CacheSource<Backend: CacheBackend + 'static, Serializer: Serializer + 'static, Compressor: Compressor + 'static>,
     R: 'static,
     T: Serialize + DeserializeOwned + Send + 'static,
-    E: Send + Sync + 'static,
+    E: ThreadSafe,
     L: TtlRule<T> + Send + 'static,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = R> + Send + 'static,
@@ -129,7 +129,7 @@ where
     end(plan, outcome, rest).await
 }
 
-/// Runs the body; what it panicked with, where it did.
+/// Runs the body, and the rule of its ttl; what either panicked with, where it did.
 async fn run<R, T, E, L, F, Fut>(
     body: F,
     rule: L,
@@ -141,8 +141,8 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    let returned = AssertUnwindSafe(async { body().await }).catch_unwind().await?;
-    Ok(kind.open(returned).map(|value| loaded(value, rule, raises)))
+    let loaded = async { kind.open(body().await).map(|value| loaded(value, rule, raises)) };
+    AssertUnwindSafe(loaded).catch_unwind().await
 }
 
 /// What the function returns.

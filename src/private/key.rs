@@ -1,4 +1,7 @@
-use std::fmt::{self, Display, Write};
+use std::{
+    fmt::{self, Display, Write},
+    num::NonZero,
+};
 
 /// A key while it is put together from the texts and placeholders of a template.
 ///
@@ -45,6 +48,38 @@ impl Key {
         key.into()
     }
 }
+
+/// What stays distinct when it is filled up to a width.
+#[diagnostic::on_unimplemented(
+    message = "a width or a precision in the key needs a number, and `{Self}` is none",
+    label = "has a width or a precision",
+    note = "a text that is filled up or cut short would make the key of another; leave the width and the precision out, \
+            name a field that is a number, or give `key` a closure"
+)]
+pub trait Number {}
+
+/// The value of a placeholder with a width or a precision.
+pub fn number<N: Number>(value: &N) -> &N {
+    value
+}
+
+impl<N: Number + ?Sized> Number for &N {}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl Number for $number {}
+    )*};
+}
+
+macro_rules! integers {
+    ($($integer:ty)*) => {$(
+        impl Number for $integer {}
+        impl Number for NonZero<$integer> {}
+    )*};
+}
+
+integers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+numbers!(f32 f64);
 
 struct Escaped<'a> {
     key: &'a mut String,

@@ -9,10 +9,10 @@ mod source;
 mod ttl;
 
 pub use call::{Plan, block_on, call, call_detached, forced, invalidate, named, now, peek};
-pub use key::Key;
+pub use key::{Key, Number, number};
 pub use outcome::{
     AnyKind, ClonedErrors, ConvertedErrors, ConvertedOthers, Kind, NoneOfOption, NoneOfOthers, Other, Pick, ResultKind,
-    Rules, Shared, UnsharedErrors, UnsharedOthers,
+    Returned, Rules, Shared, ThreadSafe, UnsharedErrors, UnsharedOthers,
 };
 pub use source::{CacheSource, hold};
 pub use ttl::{Fixed, OfValue, TtlRule, fixed, of_value, seconds, span};

@@ -47,11 +47,11 @@ impl<R, T, E> fmt::Debug for Kind<R, T, E> {
 /// A function that returns a `Result`.
 pub trait ResultKind<T, E> {
     /// Its kind.
-    fn kind(&self) -> Kind<Result<T, E>, T, E>;
+    fn larder_kind(&self) -> Kind<Result<T, E>, T, E>;
 }
 
 impl<T, E> ResultKind<T, E> for Pick<Result<T, E>> {
-    fn kind(&self) -> Kind<Result<T, E>, T, E> {
+    fn larder_kind(&self) -> Kind<Result<T, E>, T, E> {
         Kind {
             open: |returned| returned,
             close: |result| result,
@@ -62,11 +62,11 @@ impl<T, E> ResultKind<T, E> for Pick<Result<T, E>> {
 /// A function that returns anything else.
 pub trait AnyKind<T> {
     /// Its kind.
-    fn kind(&self) -> Kind<T, T, Infallible>;
+    fn larder_kind(&self) -> Kind<T, T, Infallible>;
 }
 
 impl<T> AnyKind<T> for &Pick<T> {
-    fn kind(&self) -> Kind<T, T, Infallible> {
+    fn larder_kind(&self) -> Kind<T, T, Infallible> {
         Kind {
             open: Ok,
             close: |result| match result {
@@ -178,6 +178,33 @@ impl<E: From<LoadError<E>>> FromLoadError for E {
     }
 }
 
+/// Functions that return a `Result`, whatever it is called.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` goes by the name of `Result` and is none",
+    label = "not a `core::result::Result`",
+    note = "give it another name here, such as `type Found<T> = ..`: every value of it is cached then"
+)]
+pub trait Returned {
+    /// What is cached.
+    type Value;
+}
+
+impl<T, E> Returned for Result<T, E> {
+    type Value = T;
+}
+
+/// Errors that can be told to calls on other threads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be given to calls that share the body from other threads",
+    label = "the error is not `Send + Sync + 'static`",
+    note = "calls on other threads may share a failed load; return an error that is `Send + Sync + 'static`, such as \
+            `Box<dyn Error + Send + Sync>` for `Box<dyn Error>`"
+)]
+pub trait ThreadSafe: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Send + Sync + 'static> ThreadSafe for E {}
+
 /// Values that can be missing.
 #[diagnostic::on_unimplemented(
     message = "`on_error = \"return_none\"` needs a function that returns `Option<_>` or `Result<Option<_>, _>`",
@@ -204,11 +231,11 @@ pub type Other<E> = Option<fn(LoadError<E>) -> E>;
 /// Errors that are copied for each caller.
 pub trait ClonedErrors<E> {
     /// By `Clone`.
-    fn shared(&self) -> Shared<E>;
+    fn larder_shared(&self) -> Shared<E>;
 }
 
 impl<R, T, E: Clone> ClonedErrors<E> for &&Kind<R, T, E> {
-    fn shared(&self) -> Shared<E> {
+    fn larder_shared(&self) -> Shared<E> {
         |error| E::clone(&error)
     }
 }
@@ -216,11 +243,11 @@ impl<R, T, E: Clone> ClonedErrors<E> for &&Kind<R, T, E> {
 /// Errors that hold a shared one.
 pub trait ConvertedErrors<E> {
     /// By `From<LoadError<E>>`.
-    fn shared(&self) -> Shared<E>;
+    fn larder_shared(&self) -> Shared<E>;
 }
 
 impl<R, T, E: From<LoadError<E>>> ConvertedErrors<E> for &Kind<R, T, E> {
-    fn shared(&self) -> Shared<E> {
+    fn larder_shared(&self) -> Shared<E> {
         |error| LoadError::Loader(error).into()
     }
 }
@@ -228,13 +255,13 @@ impl<R, T, E: From<LoadError<E>>> ConvertedErrors<E> for &Kind<R, T, E> {
 /// Errors that can be given to one caller only.
 pub trait UnsharedErrors<E> {
     /// Does not compile.
-    fn shared(&self) -> Shared<E>
+    fn larder_shared(&self) -> Shared<E>
     where
         E: SharedError;
 }
 
 impl<R, T, E> UnsharedErrors<E> for Kind<R, T, E> {
-    fn shared(&self) -> Shared<E>
+    fn larder_shared(&self) -> Shared<E>
     where
         E: SharedError,
     {
@@ -257,11 +284,11 @@ pub trait SharedError: Sized {
 /// Errors that can hold everything that may go wrong with a load.
 pub trait ConvertedOthers<E> {
     /// By `From<LoadError<E>>`.
-    fn other(&self) -> Other<E>;
+    fn larder_other(&self) -> Other<E>;
 }
 
 impl<R, T, E: From<LoadError<E>>> ConvertedOthers<E> for &Kind<R, T, E> {
-    fn other(&self) -> Other<E> {
+    fn larder_other(&self) -> Other<E> {
         Some(E::from)
     }
 }
@@ -269,11 +296,11 @@ impl<R, T, E: From<LoadError<E>>> ConvertedOthers<E> for &Kind<R, T, E> {
 /// Errors that can not.
 pub trait UnsharedOthers<E> {
     /// There is no way.
-    fn other(&self) -> Other<E>;
+    fn larder_other(&self) -> Other<E>;
 }
 
 impl<R, T, E> UnsharedOthers<E> for Kind<R, T, E> {
-    fn other(&self) -> Other<E> {
+    fn larder_other(&self) -> Other<E> {
         None
     }
 }
@@ -281,11 +308,11 @@ impl<R, T, E> UnsharedOthers<E> for Kind<R, T, E> {
 /// Values that can be missing.
 pub trait NoneOfOption<T> {
     /// Tells whether it is.
-    fn is_none(&self) -> fn(&T) -> bool;
+    fn larder_is_none(&self) -> fn(&T) -> bool;
 }
 
 impl<R, T, E> NoneOfOption<Option<T>> for &Kind<R, Option<T>, E> {
-    fn is_none(&self) -> fn(&Option<T>) -> bool {
+    fn larder_is_none(&self) -> fn(&Option<T>) -> bool {
         Option::is_none
     }
 }
@@ -293,11 +320,11 @@ impl<R, T, E> NoneOfOption<Option<T>> for &Kind<R, Option<T>, E> {
 /// Values that are always there.
 pub trait NoneOfOthers<T> {
     /// Never.
-    fn is_none(&self) -> fn(&T) -> bool;
+    fn larder_is_none(&self) -> fn(&T) -> bool;
 }
 
 impl<R, T, E> NoneOfOthers<T> for Kind<R, T, E> {
-    fn is_none(&self) -> fn(&T) -> bool {
+    fn larder_is_none(&self) -> fn(&T) -> bool {
         |_| false
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     error::Result,
     flight::Leader,
     hook::{Event, LeaseOutcome},
+    random,
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -114,7 +115,7 @@ where
                 break Waited::Silent(last);
             }
             // Spread, or all that wait would look at the same moments.
-            let spread = pause.mul_f64(rand::random_range(0.5..1.5));
+            let spread = pause.mul_f64(random::range(0.5..1.5));
             let left = silent_at.min(patience.until).saturating_sub(now);
             self.clock().sleep(spread.min(left)).await;
             pause = (pause * 2).min(longest);

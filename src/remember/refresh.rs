@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::plan::Plan;
-use crate::envelope::Header;
+use crate::{envelope::Header, random};
 
 impl Plan {
     /// Tells whether a fresh value is to be reloaded by the call that looks at it `now`.
@@ -19,7 +19,7 @@ impl Plan {
         is_ahead
             || self.early.is_some_and(|beta| {
                 // XFetch: -ln of a number in (0, 1] is exponentially distributed with mean 1.
-                let gap = -(1.0 - rand::random::<f64>()).ln();
+                let gap = -(1.0 - random::random::<f64>()).ln();
                 now.as_secs_f64() + times.load.as_secs_f64() * beta * gap >= times.expires.as_secs_f64()
             })
     }

@@ -7,8 +7,9 @@ use std::{
 use redis::FromRedisValue;
 
 use crate::{
-    RedisServer,
+    Authority, RedisServer,
     redis_server::{POLL, START_LIMIT},
+    tls::Certificates,
 };
 
 const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -26,6 +27,8 @@ const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "1
 pub struct RedisCluster {
     /// The primaries, then the replicas in the same order.
     nodes: Vec<RedisServer>,
+    /// The ports that speak TLS, where there are any, and what they do it with.
+    secured: Option<(Vec<u16>, Certificates)>,
 }
 
 impl RedisCluster {
@@ -36,7 +39,7 @@ impl RedisCluster {
     /// As [`RedisServer::start`], and where the cluster is not up within 10 seconds.
     #[must_use]
     pub fn start() -> Self {
-        Self::launch(0, Duration::from_secs(10))
+        Self::launch(0, Duration::from_secs(10), None)
     }
 
     /// Starts three primaries with a replica each, which take over after `node_timeout` without a word.
@@ -46,15 +49,30 @@ impl RedisCluster {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_replicas(node_timeout: Duration) -> Self {
-        Self::launch(SLOTS.len(), node_timeout)
+        Self::launch(SLOTS.len(), node_timeout, None)
     }
 
-    fn launch(replicas: usize, node_timeout: Duration) -> Self {
+    /// [`start`](Self::start) of one that speaks TLS, with a certificate of `authority` for 127.0.0.1, to its clients
+    /// and among its nodes. Each node has a port without TLS too, which is the testkit's own.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_tls(authority: &Authority) -> Self {
+        Self::launch(0, Duration::from_secs(10), Some(authority))
+    }
+
+    fn launch(replicas: usize, node_timeout: Duration, authority: Option<&Authority>) -> Self {
         let timeout = node_timeout.as_millis().to_string();
         let count = SLOTS.len() + replicas;
         let buses: Vec<String> = (0..count).map(|_| RedisServer::reserve_port().to_string()).collect();
-        let start = |bus: &String| {
-            let args = [
+        let secured = authority.map(|authority| {
+            let ports: Vec<u16> = (0..count).map(|_| RedisServer::reserve_port()).collect();
+            (ports, Certificates::local(authority))
+        });
+        let start = |(place, bus): (usize, &String)| {
+            let mut args = vec![
                 "--cluster-enabled",
                 "yes",
                 "--cluster-port",
@@ -69,10 +87,16 @@ impl RedisCluster {
                 "--cluster-require-full-coverage",
                 "no",
             ];
+            let Some((ports, certificates)) = &secured else {
+                return RedisServer::start_with(&args);
+            };
+            let port = ports[place].to_string();
+            args.extend(certificates.args());
+            args.extend(["--tls-port", &port, "--tls-auth-clients", "no", "--tls-cluster", "yes"]);
             RedisServer::start_with(&args)
         };
-        let nodes: Vec<RedisServer> = buses.iter().map(start).collect();
-        let cluster = Self { nodes };
+        let nodes: Vec<RedisServer> = buses.iter().enumerate().map(start).collect();
+        let cluster = Self { nodes, secured };
         for (epoch, node) in cluster.nodes.iter().enumerate() {
             // Nodes of one epoch would have to agree on new ones first.
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(epoch + 1).to_string()]);
@@ -82,8 +106,8 @@ impl RedisCluster {
         }
         // Everyone meets everyone: gossip alone would take seconds.
         for (place, node) in cluster.nodes.iter().enumerate() {
-            for (other, bus) in cluster.nodes.iter().zip(&buses).skip(place + 1) {
-                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string(), bus]);
+            for (other, bus) in buses.iter().enumerate().skip(place + 1) {
+                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &cluster.port(other).to_string(), bus]);
             }
         }
         let known = format!("cluster_known_nodes:{count}");
@@ -144,15 +168,22 @@ impl RedisCluster {
         self.nodes.iter().filter(|node| node.is_running())
     }
 
-    /// The URL that names every node.
+    /// The URL that names every node, under TLS where the cluster speaks it.
     #[must_use]
     pub fn url(&self) -> String {
-        let first = self.nodes[0].port();
-        let others: Vec<String> = self.nodes[1..]
-            .iter()
-            .map(|node| format!("node=127.0.0.1:{}", node.port()))
+        let scheme = if self.secured.is_some() { "rediss" } else { "redis" };
+        let others: Vec<String> = (1..self.nodes.len())
+            .map(|place| format!("node=127.0.0.1:{}", self.port(place)))
             .collect();
-        format!("redis-cluster://127.0.0.1:{first}?{}", others.join("&"))
+        format!("{scheme}-cluster://127.0.0.1:{}?{}", self.port(0), others.join("&"))
+    }
+
+    /// The port that clients and other nodes know a node by.
+    fn port(&self, place: usize) -> u16 {
+        match &self.secured {
+            Some((ports, _)) => ports[place],
+            None => self.nodes[place].port(),
+        }
     }
 
     /// The place in [`primaries`](Self::primaries) of the one that had the slot of `key` at the start.
@@ -232,7 +263,7 @@ impl RedisCluster {
     pub fn move_keys(&self, slot: u16, from: usize, to: usize, at_most: usize) -> usize {
         let (slot, at_most) = (slot.to_string(), at_most.to_string());
         let keys: Vec<String> = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot, &at_most]);
-        let port = self.nodes[to].port().to_string();
+        let port = self.port(to).to_string();
         for key in &keys {
             // A key that was deleted since then is answered as NOKEY.
             self.nodes[from].command::<String>(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);

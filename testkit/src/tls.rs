@@ -83,12 +83,54 @@ impl Default for Authority {
     }
 }
 
+/// What a server needs to speak TLS, in files that go with this value.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    args: [String; 6],
+    _dir: TempDir,
+}
+
+impl Certificates {
+    /// Those of a server at 127.0.0.1.
+    pub(crate) fn local(authority: &Authority) -> Self {
+        Self::of(authority, SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+    }
+
+    fn of(authority: &Authority, name: SanType) -> Self {
+        let mut params = named("a server of larder's tests");
+        params.subject_alt_names = vec![name];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
+
+        let dir = TempDir::with_prefix("larder-tls-").unwrap_or_else(|error| panic!("no directory: {error}"));
+        let file = |name: &str, content: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            path.display().to_string()
+        };
+        let args = [
+            "--tls-cert-file".to_owned(),
+            file("server.crt", &certificate.pem()),
+            "--tls-key-file".to_owned(),
+            file("server.key", &key.serialize_pem()),
+            "--tls-ca-cert-file".to_owned(),
+            file("authority.crt", &authority.pem),
+        ];
+        Self { args, _dir: dir }
+    }
+
+    /// The arguments that have a server read them.
+    pub(crate) fn args(&self) -> Vec<&str> {
+        self.args.iter().map(String::as_str).collect()
+    }
+}
+
 /// A server that speaks TLS on a second port; the first is the testkit's own.
 #[derive(Debug)]
 pub struct TlsServer {
     server: RedisServer,
     port: u16,
-    _certificates: TempDir,
+    _certificates: Certificates,
 }
 
 impl TlsServer {
@@ -123,34 +165,16 @@ impl TlsServer {
     }
 
     fn launch(authority: &Authority, name: SanType, auth_clients: &str) -> Self {
-        let mut params = named("a server of larder's tests");
-        params.subject_alt_names = vec![name];
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
-
-        let dir = TempDir::with_prefix("larder-tls-").unwrap_or_else(|error| panic!("no directory: {error}"));
-        let file = |name: &str, content: &str| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            path.display().to_string()
-        };
+        let certificates = Certificates::of(authority, name);
         let port = RedisServer::reserve_port();
-        let server = RedisServer::start_with(&[
-            "--tls-port",
-            &port.to_string(),
-            "--tls-cert-file",
-            &file("server.crt", &certificate.pem()),
-            "--tls-key-file",
-            &file("server.key", &key.serialize_pem()),
-            "--tls-ca-cert-file",
-            &file("authority.crt", &authority.pem),
-            "--tls-auth-clients",
-            auth_clients,
-        ]);
+        let port_arg = port.to_string();
+        let mut args = certificates.args();
+        args.extend(["--tls-port", &port_arg, "--tls-auth-clients", auth_clients]);
+        let server = RedisServer::start_with(&args);
         Self {
             server,
             port,
-            _certificates: dir,
+            _certificates: certificates,
         }
     }
 

@@ -305,7 +305,7 @@ fn refresh_runs_the_body_whatever_is_cached() {
     assert_eq!((refreshed, call()), (Some(2), Some(2)));
 }
 
-#[cached(cache = cache, key = "{name}", ttl = 100, background, skip(load))]
+#[cached(cache = cache, key = "{name}", ttl = 100, background, skip(load, T))]
 async fn generic<T, F>(cache: Memory, name: &'static str, load: impl FnOnce() -> F + Send + 'static) -> T
 where
     T: Serialize + DeserializeOwned + Send + 'static,

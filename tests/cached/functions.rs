@@ -92,7 +92,7 @@ fn a_cache_is_any_expression_over_the_arguments() {
     });
 }
 
-#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow.0}", ttl = 60)]
+#[cached(cache = cache, key = "{prefix}:{name}:{count}:{shown}:{cow.0}:{N}", ttl = 60)]
 async fn borrowed_and_generic<'a, T, const N: usize>(
     cache: &Memory,
     prefix: &'a str,
@@ -116,11 +116,11 @@ fn arguments_may_be_borrowed_generic_mutable_and_impl_trait() {
         let answer = borrowed_and_generic::<u8, 3>(&cache, "a", "b".into(), 1, 'c', &cow).await;
         assert_eq!(answer.unwrap(), "a b 2 c cow 3");
         assert_eq!(
-            borrowed_and_generic::key::<u8>(&cache, "a", "b".into(), 1, 'c', &cow),
-            "a:b:1:c:cow"
+            borrowed_and_generic::key::<u8, 3>(&cache, "a", "b".into(), 1, 'c', &cow),
+            "a:b:1:c:cow:3"
         );
-        let hit = borrowed_and_generic::<u8, 9>(&cache, "a", "b".into(), 1, 'c', &cow).await;
-        assert_eq!(hit.unwrap(), "a b 2 c cow 3");
+        let other = borrowed_and_generic::<u8, 9>(&cache, "a", "b".into(), 1, 'c', &cow).await;
+        assert_eq!(other.unwrap(), "a b 2 c cow 9");
     });
 }
 
@@ -238,4 +238,37 @@ fn names_may_be_raw() {
     let cache = memory();
     assert_eq!(block_on(r#loop(&cache, 1, 2)), 3);
     assert_eq!(r#loop::key(&cache, 1, 2), "1:2");
+}
+
+macro_rules! constant {
+    ($name:ident = $value:expr, $key:literal, $ttl:expr, $returned:ty) => {
+        #[cached(cache = cache, key = $key, ttl = $ttl)]
+        fn $name(cache: &Memory) -> $returned {
+            Ok($value)
+        }
+    };
+}
+constant! { one = 1, "one", "1h", Result<u8, String> }
+
+mod of_options {
+    pub(super) type Result<T> = core::result::Result<Option<T>, String>;
+}
+
+#[cached(cache = cache, key = "maybe:{id}", ttl = "1h")]
+fn maybe(cache: &Memory, id: u8) -> of_options::Result<u8> {
+    if id == 0 { Err("zero".to_owned()) } else { Ok(Some(id)) }
+}
+
+#[test]
+fn a_function_that_a_macro_wrote_is_cached() {
+    let cache = memory();
+    assert_eq!(one(&cache), Ok(1));
+    assert_eq!(one::peek(&cache).unwrap(), Some(1));
+}
+
+#[test]
+fn a_peek_answers_what_a_local_result_stands_for() {
+    let cache = memory();
+    assert_eq!(maybe(&cache, 2), Ok(Some(2)));
+    assert_eq!(maybe::peek(&cache, 2).unwrap(), Some(Some(2)));
 }

@@ -7,6 +7,7 @@
 mod background;
 mod companions;
 mod concurrency;
+mod corners;
 mod functions;
 mod keys;
 mod leases;
@@ -14,6 +15,7 @@ mod methods;
 mod outages;
 mod outcomes;
 mod redis_kit;
+
 mod support;
 mod sync;
 mod timeouts;

@@ -123,7 +123,7 @@ fn the_one_caller_of_a_failed_body_gets_the_error_itself() {
     assert!(matches!(block_on(converted(&cache)), Err(Converted::Own("away"))));
 }
 
-#[cached(cache = cache, key = "{name}", ttl = 60, skip(load))]
+#[cached(cache = cache, key = "{name}", ttl = 60, skip(load, T))]
 async fn generic<T, E>(cache: &Memory, name: &str, load: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
 where
     T: Serialize + DeserializeOwned,

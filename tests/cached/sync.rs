@@ -1,11 +1,12 @@
 //! Functions that are not async.
 
-use std::{sync::LazyLock, thread};
+use std::{cell::RefCell, pin::pin, sync::LazyLock, thread};
 
-use larder::{BlockingCache, LoadError, cached};
+use futures::{join, poll};
+use larder::{BlockingCache, Cache, LoadError, cached};
 use larder_memory::MemoryBackend;
 
-use crate::support::{Memory, Runs, block_on, memory};
+use crate::support::{Database, Memory, Runs, block_on, memory};
 
 static BLOCKING: LazyLock<BlockingCache<MemoryBackend>> = LazyLock::new(|| memory().blocking());
 
@@ -92,4 +93,73 @@ fn shared(cache: &Memory, runs: &Runs) -> usize {
         thread::yield_now();
     }
     run
+}
+
+#[cached(cache = cache, key = "database", ttl = "1h", skip(database))]
+async fn generation(cache: &Memory, database: &Database) -> usize {
+    database.read().await
+}
+
+#[test]
+fn a_blocking_call_does_not_wait_for_a_load_that_its_own_thread_polls() {
+    // The clock stands still: a call that waited would never end.
+    let (cache, database) = (memory(), Database::default());
+    block_on(async {
+        let mut load = pin!(generation(&cache, &database));
+        assert!(poll!(&mut load).is_pending());
+        let loaded: usize = cache
+            .blocking()
+            .remember("database", 60, || Ok::<_, String>(2))
+            .unwrap();
+        assert_eq!(loaded, 2);
+        let (ended, ()) = join!(load, async { database.open() });
+        assert_eq!(ended, 0);
+        assert_eq!(cache.get("database").await.unwrap(), Some(2_usize), "the later load");
+    });
+}
+
+#[test]
+fn ids_of_one_blocking_batch_that_have_one_key_share_its_load() {
+    let cache = memory().blocking();
+    let mut loads = Vec::new();
+    let found = cache.remember_many(
+        [1, 2],
+        |_| "same".to_owned(),
+        60,
+        |missing: Vec<u8>| {
+            loads.push(missing.clone());
+            Ok::<_, String>(missing.into_iter().map(|id| (id, id)).collect::<Vec<_>>())
+        },
+    );
+    assert_eq!(found.unwrap().len(), 2);
+    assert_eq!(loads, [vec![1]]);
+}
+
+/// Calls when its thread ends.
+struct Flushes(Memory);
+
+impl Drop for Flushes {
+    fn drop(&mut self) {
+        let cache = self.0.blocking();
+        cache.set("flushed", &1_u8, "1h").unwrap();
+        let _: u8 = cache.remember("loaded", "1h", || Ok::<_, String>(1)).unwrap();
+    }
+}
+
+thread_local! {
+    static FLUSHES: RefCell<Option<Flushes>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_call_may_be_made_where_the_last_values_of_a_thread_are_dropped() {
+    let cache = Cache::builder(MemoryBackend::new()).ttl_jitter(0.1).build().unwrap();
+    let used = cache.clone();
+    let ends = thread::spawn(move || {
+        // Dropped last, because what the calls keep on the thread comes to be after it.
+        FLUSHES.set(Some(Flushes(used.clone())));
+        used.blocking().set("before", &1, "1h").unwrap();
+    });
+    ends.join().unwrap();
+    assert_eq!(block_on(cache.get("flushed")).unwrap(), Some(1_u8));
+    assert_eq!(block_on(cache.get("loaded")).unwrap(), Some(1_u8));
 }

@@ -1,6 +1,6 @@
 //! Lives: literals, constants, closures of the arguments and of the result.
 
-use std::time::Duration;
+use std::{cell::Cell, panic, sync::Arc, time::Duration};
 
 use larder::{KeyTtl, Ttl, cached};
 
@@ -81,6 +81,43 @@ fn a_closure_makes_the_ttl_of_the_arguments() {
     assert_eq!(keys.map(|key| seconds_left(&cache, key)), [3_600, 300, 5, 2]);
 }
 
+#[cached(cache = cache, key = "{a}:{b}", ttl = |b, a| -> u64 { if a == 7 { 10 } else { b * 100 } })]
+fn by_other_names(cache: &Memory, a: u64, b: u64) -> u64 {
+    a + b
+}
+
+#[test]
+fn a_ttl_closure_may_name_its_parameters_as_other_arguments_are_named() {
+    let cache = memory();
+    by_other_names(&cache, 1, 7);
+    assert_eq!(seconds_left(&cache, "1:7"), 10);
+}
+
+macro_rules! with_ttl {
+    ($name:ident, $ttl:expr) => {
+        #[cached(cache = cache, key = "wrapped", ttl = $ttl)]
+        fn $name(cache: &Memory) -> u8 {
+            1
+        }
+    };
+}
+with_ttl!(text_of_a_macro, "1h");
+with_ttl!(integer_with_a_suffix, (60_u64));
+with_ttl!(closure_of_a_macro, |found| u64::from(*found) * 5);
+
+#[test]
+fn a_ttl_comes_through_macros_parentheses_and_with_a_suffix() {
+    for (call, seconds) in [
+        (text_of_a_macro as fn(&Memory) -> u8, 3_600),
+        (integer_with_a_suffix, 60),
+        (closure_of_a_macro, 5),
+    ] {
+        let cache = memory();
+        call(&cache);
+        assert_eq!(seconds_left(&cache, "wrapped"), seconds);
+    }
+}
+
 #[cached(cache = cache, key = "{name}", ttl = |name, found| name.len() as u64 * 100 + found.len() as u64)]
 async fn by_result(cache: &Memory, name: String) -> Result<Vec<u8>, String> {
     Ok(name.into_bytes())
@@ -110,6 +147,20 @@ fn a_closure_makes_the_ttl_of_the_arguments_and_the_result() {
     assert!(block_on(by_option_alone::invalidate(&cache, String::new())).unwrap());
     block_on(by_option_alone(&cache, String::new()));
     assert_eq!(seconds_left(&cache, ""), 7);
+}
+
+#[cached(
+    cache = cache, key = "{name}", ttl = |_, found| found + *limit + name.len() as u64 + u64::from(by), skip(limit, by)
+)]
+async fn by_what_it_does_not_take(cache: Memory, name: String, limit: Arc<u64>, by: u8) -> u64 {
+    *limit
+}
+
+#[test]
+fn a_ttl_closure_of_the_result_sees_every_argument_by_name() {
+    let cache = memory();
+    block_on(by_what_it_does_not_take(cache.clone(), "abc".into(), Arc::new(100), 4));
+    assert_eq!(seconds_left(&cache, "abc"), 207);
 }
 
 #[cached(cache = cache, key = "{runs:p}", ttl = |_, _| -5)]
@@ -167,4 +218,25 @@ async fn seconds_left_of(cache: &Memory, key: &str) -> u64 {
         KeyTtl::Expires(left) => left.as_secs(),
         other => panic!("{other:?}"),
     }
+}
+
+#[cached(
+    cache = cache,
+    key = "fails",
+    ttl = |_: &u8| if fails.get() { panic!("on purpose") } else { 60 },
+    skip(fails),
+)]
+fn of_a_closure_that_may_panic(cache: &Memory, fails: &Cell<bool>) -> u8 {
+    1
+}
+
+#[test]
+fn a_panic_of_a_closure_of_the_result_reaches_the_caller_with_its_message() {
+    let (cache, fails) = (memory(), Cell::new(true));
+    let call = panic::AssertUnwindSafe(|| of_a_closure_that_may_panic(&cache, &fails));
+    let panic = panic::catch_unwind(call).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
+    fails.set(false);
+    assert_eq!(of_a_closure_that_may_panic(&cache, &fails), 1);
+    assert_eq!(seconds_left(&cache, "fails"), 60);
 }

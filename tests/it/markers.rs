@@ -100,10 +100,10 @@ on_each_backend! {
         cache.delete_many(["key"]).await.unwrap();
         assert!(!still_open(&world).await);
         place(&world).await;
-        cache.delete_pattern("k*").await.unwrap();
+        assert_eq!(cache.delete_pattern("k*").await.unwrap(), 1, "a marker is a key that is removed");
         assert!(!still_open(&world).await);
         place(&world).await;
-        cache.clear().await.unwrap();
+        assert_eq!(cache.clear().await.unwrap(), 1);
         assert!(!still_open(&world).await);
         place(&world).await;
         cache.set_many([("key", 1)], 60).await.unwrap();

@@ -177,9 +177,8 @@ impl RedisConfig {
     /// Runs the client on the tokio runtime that the manager is made on, in the place of a thread of its own.
     /// Default: a thread of its own.
     ///
-    /// Saves a change of thread per answer, which is up to a third of the time of a call where few run at once, and
-    /// nothing where a hundred do (`benches/fred_runtime.rs`). The price is that the client goes on only while that
-    /// runtime does:
+    /// Saves a change of thread per answer, which tells where few calls run at once (`benches/fred_runtime.rs` measures
+    /// both ways). The price is that the client goes on only while that runtime does:
     ///
     /// - the runtime must outlive the manager's use;
     /// - a blocking call, of a `BlockingCache` or of this crate, must not be made on its threads. Where all of them wait
@@ -344,6 +343,7 @@ mod tests {
         }
         config.settings().check("larder-test", false, false).unwrap();
     }
+
     #[test]
     fn what_a_client_was_not_built_for_names_the_feature_it_needs() {
         for (url, feature) in [

@@ -57,7 +57,7 @@ impl<C: Connection> Manager<C> {
         let driver = Driver::shared_or_own(settings.shares_runtime)?;
         let manager = Self::new(C::prepare(settings, driver)?);
         let connection = &manager.connection;
-        let contact = connection.shared().driver.enter(connection.first_contact()).await;
+        let contact = connection.shared().driver.enter(connection.first_contact()).await?;
         manager.judge(contact, strict)
     }
 
@@ -95,7 +95,7 @@ impl<C: Connection> Manager<C> {
     pub async fn ping(&self) -> Result<()> {
         let connection = &self.connection;
         let answer = connection.shared().driver.enter(connection.ping()).await;
-        answer.map_err(|error| error.with_operation("ping"))
+        answer.flatten().map_err(|error| error.with_operation("ping"))
     }
 
     /// [`ping`](Self::ping) on a thread that waits.
@@ -108,7 +108,9 @@ impl<C: Connection> Manager<C> {
     /// Ends the connection.
     pub async fn close(&self) {
         let connection = &self.connection;
-        connection.shared().driver.enter(connection.close()).await;
+        if connection.shared().driver.enter(connection.close()).await.is_err() {
+            connection.shared().close();
+        }
     }
 
     /// [`close`](Self::close) on a thread that waits.

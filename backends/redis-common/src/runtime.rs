@@ -5,6 +5,7 @@ use std::{
     panic::catch_unwind,
     pin::pin,
     sync::mpsc::sync_channel,
+    task::Poll,
     time::Duration,
 };
 
@@ -83,13 +84,22 @@ impl Driver {
     }
 
     /// Polls `future` inside the runtime, whichever executor polls the result.
-    pub async fn enter<F: Future + Send>(&self, future: F) -> F::Output {
+    ///
+    /// # Errors
+    ///
+    /// A connection error on a thread that is ending, which no runtime can be entered on any more.
+    pub async fn enter<F: Future + Send>(&self, future: F) -> Result<F::Output> {
         // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to
         // the task's next turn, which never comes.
         let mut future = pin!(unconstrained(future));
         poll_fn(|context| {
+            // Asked first, because to enter would panic.
+            if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+                let message = "the thread that makes the call is ending; make it before its thread-locals are dropped";
+                return Poll::Ready(Err(Error::new(ErrorKind::Connection, message)));
+            }
             let _entered = self.handle.enter();
-            future.as_mut().poll(context)
+            future.as_mut().poll(context).map(Ok)
         })
         .await
     }

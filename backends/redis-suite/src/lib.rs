@@ -9,6 +9,7 @@ mod cluster;
 mod failover;
 mod hold;
 mod life;
+mod measure;
 mod outage;
 mod sentinel;
 
@@ -16,6 +17,7 @@ mod support;
 mod tls;
 
 pub use client::{Client, Settings, Trust};
+pub use measure::{alone, lateness, memory};
 
 /// Makes a macro that expands to the tests listed. They are not public but through it, so that one that is left out
 /// is dead code, which does not compile here.
@@ -204,6 +206,7 @@ suite! {$
         }
         cluster::leftovers {
             cluster_a_client_that_ends_leaves_no_task_and_no_connection,
+            cluster_clients_that_come_and_go_leave_no_thread_and_no_memory,
             cluster_a_client_dropped_while_a_node_is_away_leaves_no_task,
             cluster_a_node_that_is_away_at_the_start_takes_only_its_own_keys_with_it,
         }
@@ -236,6 +239,10 @@ suite! {$
             tls_a_server_that_asks_for_a_certificate_gets_one,
             tls_a_connection_that_breaks_is_made_again,
             tls_conformance,
+        }
+        tls::cluster {
+            tls_a_cluster_serves_every_slot_and_is_followed_as_one_moves,
+            tls_cluster_conformance,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
     layer::Listener,
+    random,
 };
 
 /// The settings of a circuit, in range.
@@ -52,8 +53,13 @@ struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Closed,
-    Open { until: Duration },
-    HalfOpen,
+    Open {
+        until: Duration,
+    },
+    /// A probe is under way, and from `until` on it is not the only one.
+    HalfOpen {
+        until: Duration,
+    },
 }
 
 /// What a call said about the store.
@@ -112,18 +118,26 @@ impl Circuit {
     /// Lets a call through, or says why not.
     pub(super) fn admit(&self) -> Result<Permit<'_>> {
         let mut position = self.position.lock();
-        match position.at {
-            At::Closed => Ok(self.permit(&position, false)),
-            At::Open { until } if self.clock.monotonic() >= until => {
-                position.at = At::HalfOpen;
-                position.generation += 1;
-                let permit = self.permit(&position, true);
-                drop(position);
-                self.listener.tell(BreakerState::HalfOpen);
-                Ok(permit)
-            }
-            At::Open { .. } | At::HalfOpen => Err(self.refusal(&position)),
+        let (At::Open { until } | At::HalfOpen { until }) = position.at else {
+            return Ok(self.permit(&position, false));
+        };
+        let now = self.clock.monotonic();
+        if now < until {
+            return Err(self.refusal(&position));
         }
+        let was_open = position.state() == BreakerState::Open;
+        position.at = At::HalfOpen {
+            until: now + self.limits.max_open,
+        };
+        // One that joins a probe which its caller has stopped polling, or which is slow, is of the same generation:
+        // whichever of them has an answer first decides.
+        position.generation += u64::from(was_open);
+        let permit = self.permit(&position, true);
+        drop(position);
+        if was_open {
+            self.listener.tell(BreakerState::HalfOpen);
+        }
+        Ok(permit)
     }
 
     fn permit(&self, position: &Position, is_probe: bool) -> Permit<'_> {
@@ -202,13 +216,13 @@ impl Circuit {
     fn opening(&self, openings: u32) -> Duration {
         let doubled = 2_u32.checked_pow(openings).unwrap_or(u32::MAX);
         let longest = self.limits.open_for.saturating_mul(doubled).min(self.limits.max_open);
-        longest.mul_f64(1.0 - self.limits.jitter * rand::random::<f64>())
+        longest.mul_f64(1.0 - self.limits.jitter * random::random::<f64>())
     }
 
     /// Frees the place of a probe that said nothing: the next call takes it.
     fn pass_on(&self, generation: u64) {
         let mut position = self.position.lock();
-        if position.generation == generation && position.at == At::HalfOpen {
+        if position.generation == generation && position.state() == BreakerState::HalfOpen {
             position.at = At::Open { until: Duration::ZERO };
             position.generation += 1;
             drop(position);
@@ -222,7 +236,7 @@ impl Position {
         match self.at {
             At::Closed => BreakerState::Closed,
             At::Open { .. } => BreakerState::Open,
-            At::HalfOpen => BreakerState::HalfOpen,
+            At::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 }

@@ -10,8 +10,15 @@ use crate::{
 };
 
 impl<B: CacheBackend> Breaker<B> {
-    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let permit = self.circuit.admit().map_err(|error| error.with_operation(operation))?;
+    async fn call<T>(
+        &self,
+        operation: impl Into<Option<&'static str>> + Send,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let permit = self.circuit.admit().map_err(|error| match operation.into() {
+            Some(operation) => error.with_operation(operation),
+            None => error,
+        })?;
         let result = call.await;
         permit.settle(Verdict::of(&result), || result.as_ref().err().cloned());
         result
@@ -104,6 +111,7 @@ impl<B: CacheBackend> CacheBackend for Breaker<B> {
     }
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
-        self.call("delete_matching", self.backend.delete_matching(pattern))
+        // Left to the caller to name, as the errors of the provided one are: `delete_pattern`, `clear`, `replay`.
+        self.call(None, self.backend.delete_matching(pattern))
     }
 }

@@ -23,7 +23,8 @@ use self::circuit::Circuit;
 ///   a fifth so that a fleet does not come back in step.
 /// - **Half open**: once the opening is over, one call goes through, the probe; all others still fail at once.
 ///   The probe's answer closes the breaker, its failure opens it again. Where the probe is dropped, or is told
-///   nothing about the store, the next call is the probe.
+///   nothing about the store, the next call is the probe; where it has no answer after the longest opening, one more
+///   goes through, so that a call which nobody polls keeps nobody out.
 ///
 /// A batch is one call: it is a failure where every part of it is. A page of a scan is one call. The answers of
 /// calls that began before the last change of state are not counted. A call that is dropped before its end is
@@ -72,7 +73,7 @@ pub enum BreakerState {
     Closed,
     /// Nothing, or, once the opening is over, the next call as a probe.
     Open,
-    /// One probe, which is under way.
+    /// One probe, which is under way; another after each longest opening without an answer.
     HalfOpen,
 }
 

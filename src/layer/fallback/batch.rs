@@ -73,6 +73,7 @@ where
         if away.is_empty() {
             return results;
         }
+        self.watch();
         let removed: Vec<&str> = away.iter().map(|&at| keys[at]).collect();
         let own = self.secondary.delete_many(&removed).await;
         drop(writing);
@@ -83,7 +84,6 @@ where
                 Ok(_) => own,
             });
         }
-        self.watch();
         results
     }
 
@@ -119,13 +119,19 @@ where
             .collect();
         let writing: Vec<_> = again.iter().map(|&at| self.journal.begin(&items[at].key)).collect();
         attempt.settle();
-        let released: Vec<(&str, Mark)> = marks.into_iter().filter(|(key, _)| !failed.contains_key(key)).collect();
+        if !again.is_empty() {
+            self.watch();
+        }
+        let refused: HashSet<&str> = (items.iter().zip(&answers))
+            .filter(|(_, answer)| !matches!(answer, Some(Ok(_))))
+            .map(|(item, _)| &*item.key)
+            .collect();
+        let released: Vec<(&str, Mark)> = marks.into_iter().filter(|(key, _)| !refused.contains(key)).collect();
         self.release(&released).await;
         if !again.is_empty() {
             self.set_secondary(&items, &again, &writing, &failed, &mut answers)
                 .await;
             drop(writing);
-            self.watch();
         }
         answers
             .into_iter()

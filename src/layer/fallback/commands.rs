@@ -144,8 +144,8 @@ where
             Err(error) if error.is_unavailable() => {
                 self.journal.add_pattern(pattern);
                 attempt.settle();
-                let removed = self.secondary.delete_matching(pattern).await;
                 self.watch();
+                let removed = self.secondary.delete_matching(pattern).await;
                 removed.map_err(|own| of_both(own, error))
             }
             result => {

@@ -211,8 +211,12 @@ pub(super) struct Writing<'a> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        if let Some(pending) = self.journal.inside.lock().keys.get_mut(self.key) {
+        let mut inside = self.journal.inside.lock();
+        // Whoever cleared the secondary while this was under way may have cleared it too early.
+        let number = inside.number();
+        if let Some(pending) = inside.keys.get_mut(self.key) {
             pending.writers -= 1;
+            pending.number = number;
         }
     }
 }
@@ -246,6 +250,18 @@ mod tests {
         drop(writing);
         journal.done("k", number(&journal, "k"));
         assert!(!journal.holds("k"));
+    }
+
+    #[test]
+    fn an_entry_stays_where_the_secondary_was_cleared_before_a_write_to_it_was_over() {
+        let journal = Journal::new(10);
+        let writing = journal.begin("k");
+        let cleared = number(&journal, "k");
+        drop(writing);
+        journal.done("k", cleared);
+        assert!(journal.holds("k"), "what was written is left behind without a mark");
+        journal.done("k", number(&journal, "k"));
+        assert!(journal.is_empty());
     }
 
     #[test]

@@ -108,12 +108,13 @@ where
         };
         // Also what tells a call that is wrong in itself, which the primary may not have looked at.
         let on_nothing = on_nothing()?;
-        let answer = match self.journal.begin(key) {
+        let writing = self.journal.begin(key);
+        // Before the secondary is asked: from here on the future may be dropped.
+        self.watch();
+        match writing {
             Some(_writing) => secondary().await.map_err(|own| of_both(own, error)),
             None => Ok(on_nothing),
-        };
-        self.watch();
-        answer
+        }
     }
 
     /// The primary's answer, or why it is the secondary's turn.

@@ -56,21 +56,42 @@ where
     S: CacheBackend + 'static,
 {
     pub(super) async fn replay(&self) -> Result<()> {
+        self.replay_all().await.map_err(|error| error.with_operation("replay"))
+    }
+
+    /// Deletes what it can, and answers the first error. A primary that is away as a whole is not asked again.
+    async fn replay_all(&self) -> Result<()> {
         let due = self.journal.due();
+        let mut first = Ok(());
         for batch in due.keys.chunks(BATCH) {
             let keys: Vec<&str> = batch.iter().map(|(key, _)| &**key).collect();
-            for result in self.flush(&keys).await {
-                result.map_err(|error| error.with_operation("replay"))?;
+            let results = self.flush(&keys).await;
+            let is_away = results
+                .iter()
+                .all(|result| matches!(result, Err(error) if error.is_unavailable()));
+            first = first.and(results.into_iter().try_for_each(|result| result.map(drop)));
+            if is_away {
+                return first;
             }
         }
         for (pattern, number) in due.patterns {
             let result = self.primary.delete_matching(&pattern).await;
             self.heard(&result);
-            result.map_err(|error| error.with_operation("replay"))?;
-            self.journal.done_pattern(&pattern, number);
-            self.side.update(&self.journal);
+            match result {
+                Ok(_) => {
+                    self.journal.done_pattern(&pattern, number);
+                    self.side.update(&self.journal);
+                }
+                Err(error) => {
+                    let is_away = error.is_unavailable();
+                    first = first.and(Err(error));
+                    if is_away {
+                        return first;
+                    }
+                }
+            }
         }
-        Ok(())
+        first
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use larder::{Breaker, BreakerBuilder, BreakerState, CacheBackend, ErrorKind, ManualClock};
+use larder::{Breaker, BreakerBuilder, BreakerState, Cache, CacheBackend, ErrorKind, ManualClock};
 use larder_memory::{MemoryBackend, Operation};
 use parking_lot::Mutex;
 
@@ -210,6 +210,20 @@ fn outage_batches_and_pages_count_as_calls() {
         breaker.delete_matching("*").await.unwrap_err();
         assert_eq!(world.store.calls().total(), 0);
         assert_eq!(world.store.calls().of(Operation::Scan), 0);
+    });
+}
+
+#[test]
+fn outage_the_error_of_a_pattern_behind_an_open_breaker_names_the_call_that_was_made() {
+    let world = World::new();
+    let breaker = world.breaker();
+    let cache = Cache::builder(breaker.clone()).prefix("app").build().unwrap();
+    world.fail(&breaker, 3);
+    block_on(async {
+        let message = ": the circuit breaker has been open for 0ns, after 3 failures in a row";
+        let error = cache.delete_pattern("user:*").await.unwrap_err();
+        assert_eq!(error.to_string(), format!("delete_pattern{message}"));
+        assert_eq!(cache.clear().await.unwrap_err().to_string(), format!("clear{message}"));
     });
 }
 

@@ -4,6 +4,7 @@ mod breaker;
 mod conformance;
 mod fallback;
 mod history;
+mod overlap;
 mod recovery;
 mod resurrection;
 mod support;

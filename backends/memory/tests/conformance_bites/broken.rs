@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, pin::pin, thread, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -25,6 +25,10 @@ pub(crate) enum Flaw {
     EmptyValuesAreMissing,
     HeadCutsTheLengthToo,
     IfAbsentReplacesOtherTypes,
+    DeleteMatchingTakesThePatternForAKey,
+    DeleteMatchingIgnoresThePattern,
+    DeleteMatchingEndsAfterAPage,
+    DeleteMatchingCountsKeysThatWereGone,
 }
 
 /// A sound store behind a wrapper with one flaw.
@@ -190,6 +194,26 @@ impl CacheBackend for Broken {
                 stream::once(all).boxed()
             }
             _ => pages.boxed(),
+        }
+    }
+
+    async fn delete_matching(&self, pattern: &str) -> Result<u64> {
+        let sweep = async |pattern: &str| self.sound.delete_matching(pattern).await;
+        match self.flaw {
+            Flaw::DeleteMatchingTakesThePatternForAKey => {
+                let removed = self.sound.delete(pattern, Condition::Always).await?;
+                Ok(u64::from(removed.is_done()))
+            }
+            Flaw::DeleteMatchingIgnoresThePattern => sweep("*").await,
+            Flaw::DeleteMatchingEndsAfterAPage => {
+                let page = pin!(self.sound.scan(pattern)).next().await;
+                let keys = page.transpose()?.unwrap_or_default();
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let removed = self.sound.delete_many(&keys).await;
+                Ok(removed.iter().flatten().filter(|outcome| outcome.is_done()).count() as u64)
+            }
+            Flaw::DeleteMatchingCountsKeysThatWereGone => Ok(sweep(pattern).await?.max(1)),
+            _ => sweep(pattern).await,
         }
     }
 }

@@ -260,6 +260,56 @@ fn conformance_bites_where_if_absent_replaces_other_types() {
 }
 
 #[test]
+fn conformance_bites_where_delete_matching_takes_its_pattern_for_a_key() {
+    assert_found(
+        Flaw::DeleteMatchingTakesThePatternForAKey,
+        &[
+            "delete matching matches as a scan does",
+            "delete matching neither counts expired keys nor those that were deleted",
+            "delete matching removes and counts a key whatever it holds",
+            "delete matching removes more keys than a page holds",
+            "delete matching removes the keys that match and no others",
+            "delete matching takes an escaped pattern for the key it spells",
+        ],
+    );
+}
+
+#[test]
+fn conformance_bites_where_delete_matching_ignores_its_pattern() {
+    assert_found(
+        Flaw::DeleteMatchingIgnoresThePattern,
+        &[
+            "delete matching answers zero where nothing matches",
+            "delete matching matches as a scan does",
+            "delete matching removes more keys than a page holds",
+            "delete matching removes the keys that match and no others",
+            "delete matching takes an escaped pattern for the key it spells",
+        ],
+    );
+}
+
+#[test]
+fn conformance_bites_where_delete_matching_ends_after_a_page() {
+    assert_found(
+        Flaw::DeleteMatchingEndsAfterAPage,
+        &["delete matching removes more keys than a page holds"],
+    );
+}
+
+#[test]
+fn conformance_bites_where_delete_matching_counts_what_was_gone() {
+    assert_found(
+        Flaw::DeleteMatchingCountsKeysThatWereGone,
+        &[
+            "delete matching answers zero where nothing matches",
+            "delete matching neither counts expired keys nor those that were deleted",
+            "delete matching removes and counts a key whatever it holds",
+            "delete matching removes the keys that match and no others",
+        ],
+    );
+}
+
+#[test]
 #[should_panic(expected = "keep on a missing key answers missing and stores nothing")]
 fn the_panic_of_the_suite_names_the_sentence() {
     block_on(conformance::backend(&fixture(Flaw::KeepStoresWhereNothingStands)));

@@ -150,16 +150,18 @@ impl<W: Wire> Store<W> {
     /// Runs a call on the connection's runtime and names it in its error.
     async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let answer = self.wire.shared().driver.enter(call).await;
-        answer.map_err(|error| error.with_operation(operation))
+        answer.flatten().map_err(|error| error.with_operation(operation))
     }
 
     /// [`call`](Self::call) for a batch, whose parts fail by themselves.
     async fn call_many<T>(
         &self,
         operation: &'static str,
+        parts: usize,
         call: impl Future<Output = Vec<Result<T>>> + Send,
     ) -> Vec<Result<T>> {
         let answers = self.wire.shared().driver.enter(call).await;
+        let answers = answers.unwrap_or_else(|error| (0..parts).map(|_| Err(error.clone())).collect());
         answers
             .into_iter()
             .map(|answer| answer.map_err(|error| error.with_operation(operation)))
@@ -173,7 +175,7 @@ impl<W: Wire> CacheBackend for Store<W> {
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
-        self.call_many("get_many", read::get_many(&*self.wire, keys))
+        self.call_many("get_many", keys.len(), read::get_many(&*self.wire, keys))
     }
 
     fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
@@ -185,7 +187,7 @@ impl<W: Wire> CacheBackend for Store<W> {
     }
 
     fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-        self.call_many("set_many", write::set_many(&*self.wire, items))
+        self.call_many("set_many", items.len(), write::set_many(&*self.wire, items))
     }
 
     fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
@@ -193,7 +195,7 @@ impl<W: Wire> CacheBackend for Store<W> {
     }
 
     fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-        self.call_many("delete_many", write::delete_many(&*self.wire, keys))
+        self.call_many("delete_many", keys.len(), write::delete_many(&*self.wire, keys))
     }
 
     fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {

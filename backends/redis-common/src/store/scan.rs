@@ -39,7 +39,8 @@ pub(super) fn scan<'a, W: Wire>(
             Err(begin) => begin().map_err(|error: Error| error.with_operation("scan"))?,
         };
         let page = wire.shared().driver.enter(page(wire, place)).await;
-        page.map_err(|error| error.with_operation("scan"))
+        page.flatten()
+            .map_err(|error| error.with_operation("scan"))
             .map(|page| page.map(|(keys, place)| (keys, Ok(place))))
     })
 }

@@ -8,6 +8,7 @@ use testkit::RedisCluster;
 
 use crate::{
     Client, Settings,
+    measure::{alone, memory, threads},
     support::{block_on, brief, bytes, clients, eventually, eventually_async, forever, runtime},
 };
 
@@ -50,6 +51,43 @@ pub(crate) fn cluster_a_client_that_ends_leaves_no_task_and_no_connection<C: Cli
         eventually("the tasks are gone", || runtime.metrics().num_alive_tasks() == 0);
         eventually("the connections are gone", || connections() <= before);
     }
+}
+
+/// How many clients come and go, of which the first few fill the pools of whatever keeps some.
+const CLIENTS: usize = 40;
+const FIRST: usize = 10;
+
+/// How much memory the others may take together.
+const MEMORY: u64 = 4 << 20;
+
+pub(crate) fn cluster_clients_that_come_and_go_leave_no_thread_and_no_memory<C: Client>() {
+    alone(|| {
+        let cluster = RedisCluster::start();
+        let keys = keys(&cluster);
+        let come_and_go = |clients: usize| {
+            for _ in 0..clients {
+                block_on(async {
+                    let client = C::connect_strict(Settings::new(cluster.url())).await.unwrap();
+                    use_all(&client.backend(), &keys).await;
+                });
+            }
+        };
+        let quiet = threads();
+        come_and_go(1);
+        // The timer of the tests has a thread that stays.
+        eventually("the first client's threads are gone", || {
+            threads() <= quiet.map(|threads| threads + 1)
+        });
+        come_and_go(FIRST);
+        let before = memory();
+        come_and_go(CLIENTS);
+        let most = quiet.map(|threads| threads + 1);
+        eventually("the threads are gone", || threads() <= most);
+        if let (Some(before), Some(after)) = (before, memory()) {
+            println!("memory: {before} bytes after {FIRST} clients, {after} after {CLIENTS} more");
+            assert!(after.saturating_sub(before) < MEMORY, "{before} and then {after}");
+        }
+    });
 }
 
 pub(crate) fn cluster_a_client_dropped_while_a_node_is_away_leaves_no_task<C: Client>() {

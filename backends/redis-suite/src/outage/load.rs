@@ -1,13 +1,10 @@
 //! A server that is killed under load, seen by everyone who calls meanwhile.
 
 use std::{
-    env, fs,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -18,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::{
     Client,
+    measure::{alone, lateness, memory},
     support::{DEADLINE, MARGIN, brief, forever, runtime},
 };
 
@@ -31,8 +29,6 @@ const SLACK: Duration = Duration::from_millis(100);
 
 /// How much memory the outage may take.
 const MEMORY: u64 = 20 << 20;
-
-const ALONE: &str = "LARDER_SUITE_ALONE";
 
 /// Before, during and after the outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,17 +148,6 @@ async fn worker<B: CacheBackend + Clone + 'static>(watch: Arc<Watch>, backend: B
     }
 }
 
-/// How late a timer is by itself: what no call can be better than.
-async fn lateness(watch: Arc<Watch>) -> Duration {
-    let mut worst = Duration::ZERO;
-    while !watch.over.load(Ordering::Relaxed) {
-        let began = Instant::now();
-        sleep(DEADLINE / 10).await;
-        worst = worst.max(began.elapsed().saturating_sub(DEADLINE / 10));
-    }
-    worst
-}
-
 async fn memory_while(watch: &Watch, span: Duration) -> Option<u64> {
     let began = Instant::now();
     let mut most = None;
@@ -190,7 +175,10 @@ async fn killed_under_load<C: Client>() {
     });
     let worker = |number| worker(Arc::clone(&watch), client.backend(), cache.clone(), number);
     let workers: Vec<_> = (0..TASKS).map(|number| tokio::spawn(worker(number))).collect();
-    let late = tokio::spawn(lateness(Arc::clone(&watch)));
+    let late = tokio::spawn({
+        let watch = Arc::clone(&watch);
+        async move { lateness(|| watch.over.load(Ordering::Relaxed)).await }
+    });
 
     let before = memory_while(&watch, Duration::from_secs(1)).await;
     watch.enter(Phase::Away);
@@ -242,32 +230,6 @@ async fn killed_under_load<C: Client>() {
         println!("memory: {before} bytes before, at most {during} during the outage");
         assert!(grown < MEMORY, "{grown} bytes more");
     }
-}
-
-/// Runs a test in a process of its own, where it runs among others: their memory is not what is measured.
-fn alone(test: impl FnOnce()) {
-    let thread = thread::current();
-    let name = match thread.name() {
-        Some(name) if name != "main" && env::var_os(ALONE).is_none() => name,
-        _ => return test(),
-    };
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    println!("{text}");
-    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("1 passed"), "{name} failed by itself: {}", output.status);
-}
-
-/// The memory this process has in use, in bytes, where the system tells.
-fn memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(kilobytes * 1_024)
 }
 
 fn micros(span: Duration) -> u64 {

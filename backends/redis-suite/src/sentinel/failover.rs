@@ -80,8 +80,11 @@ pub(crate) fn sentinel_a_primary_that_freezes_is_replaced_and_never_written_to_a
 
 pub(crate) fn sentinel_conformance<C: Client>() {
     let watched = RedisSentinel::start();
-    block_on(async {
-        let client = C::connect_strict(Settings::new(watched.url())).await.unwrap();
-        hold(client.backend(), std::slice::from_ref(watched.primary()), |_| 0).await;
-    });
+    for resp3 in [true, false] {
+        block_on(async {
+            let settings = Settings::new(watched.url()).with_resp3(resp3);
+            let client = C::connect_strict(settings).await.unwrap();
+            hold(client.backend(), std::slice::from_ref(watched.primary()), |_| 0).await;
+        });
+    }
 }

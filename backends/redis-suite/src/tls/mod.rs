@@ -1,3 +1,4 @@
 //! A private authority between client and server.
 
+pub(crate) mod cluster;
 pub(crate) mod connections;

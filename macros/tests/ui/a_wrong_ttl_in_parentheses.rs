@@ -1,0 +1,11 @@
+use larder::{Cache, cached};
+use larder_memory::MemoryBackend;
+
+type Memory = Cache<MemoryBackend>;
+
+#[cached(cache = cache, key = "{id}", ttl = ({ "1hfoo" }))]
+async fn get_user(cache: &Memory, id: u64) -> u64 {
+    id
+}
+
+fn main() {}
