@@ -143,7 +143,10 @@ impl RedisCluster {
         let linked = !answer(&["INFO", "replication"]).contains("master_link_status:down");
         // Of what a node knows, only a replica in step can be asked to take over.
         let slaves = answer(&["CLUSTER", "NODES"]).matches("slave").count();
-        linked && answer(&["CLUSTER", "INFO"]).contains("cluster_state:ok") && slaves == self.replicas().len()
+        // A node is content with the slots it knows of, and answers CLUSTERDOWN for those it has not yet heard of.
+        let info = answer(&["CLUSTER", "INFO"]);
+        let whole = info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384");
+        linked && whole && slaves == self.replicas().len()
     }
 
     /// All nodes: the primaries, then the replica of each in the same order, as they were started.

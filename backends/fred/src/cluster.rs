@@ -9,7 +9,10 @@ use std::{
     collections::HashMap,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -24,9 +27,12 @@ use fred::{
         config::{Config, Options, Server, ServerConfig},
     },
 };
-use futures::future::{BoxFuture, join_all};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use larder::{Error, ErrorKind, Result};
-use larder_redis_common::{Driver, Permit, REDIRECTIONS, Redirection, Sending, Settings, Watched, slot_of};
+use larder_redis_common::{Driver, Permit, REDIRECTIONS, Redirection, Sending, Settings, Watched, closed, slot_of};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
@@ -57,6 +63,7 @@ pub(crate) struct Cluster {
     nodes: Mutex<Nodes>,
     /// The task that has the map looked at again, while there is one.
     refresh: Mutex<Option<JoinHandle<()>>>,
+    closed: AtomicBool,
 }
 
 /// What a connection to a node is for. ASKING holds for the next command of its connection, so what is asked that way
@@ -89,6 +96,7 @@ impl Cluster {
             map: RwLock::new(None),
             nodes: Mutex::new(HashMap::new()),
             refresh: Mutex::new(None),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -147,6 +155,8 @@ impl Cluster {
 
     /// Ends all connections. Boxed, because a node closes as the whole does.
     pub(crate) fn close(&self) -> BoxFuture<'static, ()> {
+        self.closed.store(true, Ordering::Relaxed);
+        // Whatever connection is asked for after this lock is never made.
         let nodes: Vec<Arc<Node>> = self.nodes.lock().drain().map(|(_, (_, node))| node).collect();
         Box::pin(async move {
             join_all(nodes.iter().map(|node| node.link.close())).await;
@@ -191,13 +201,20 @@ impl Cluster {
                 timeout: Some(self.left(began).max(POLL)),
                 ..node.link.options.clone()
             });
-            // The first sending takes the place in flight with it; those after it are the same command.
-            let part = permit.part();
+            // The place in flight goes with the command wherever it is sent on to.
             let found = match purpose {
-                Purpose::Owned => node.link.see_through(part, command(bounded, Sending::ByHash)).await,
+                Purpose::Owned => {
+                    let mut sent = node.link.see_through(permit, command(bounded, Sending::ByHash));
+                    let found = (&mut sent).await;
+                    permit = sent.permit();
+                    found
+                }
                 Purpose::Asked => {
-                    node.ask(part, &bounded, command(bounded.clone(), Sending::BySource))
-                        .await
+                    let command = command(bounded.clone(), Sending::BySource);
+                    let mut sent = node.link.see_through(permit, command);
+                    let found = node.ask(&bounded, &mut sent).await;
+                    permit = sent.permit();
+                    found
                 }
             };
             if let Err(error) = &found {
@@ -272,6 +289,9 @@ impl Cluster {
             *needed = Instant::now();
             return Ok(Arc::clone(node));
         }
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(closed());
+        }
         let mut config = self.config.clone();
         config.server = ServerConfig::Centralized { server: server.clone() };
         let link = Link::new(config, &self.settings, Driver::on(self.handle.clone()))?;
@@ -335,19 +355,18 @@ impl Node {
     }
 
     /// Sends a command right behind ASKING.
-    async fn ask<T, F>(&self, permit: Permit, bounded: &WithOptions<Client>, command: F) -> Result<T, FredError>
-    where
-        F: Future<Output = Result<T, FredError>> + Send + 'static,
-        T: Send + 'static,
-    {
+    async fn ask<T>(
+        &self,
+        bounded: &WithOptions<Client>,
+        mut command: impl Future<Output = Result<T, FredError>> + Unpin + Send,
+    ) -> Result<T, FredError> {
         let asking = CustomCommand::new_static("ASKING", ClusterHash::FirstKey, false);
         let mut asking = pin!(bounded.custom::<Value, Value>(asking, Vec::new()));
-        let mut command = pin!(self.link.see_through(permit, command));
         // Both go into the connection's queue when they are first polled.
         let first = poll_fn(|context| {
             let _turn = self.turn.lock();
             let _ = asking.as_mut().poll(context);
-            Poll::Ready(command.as_mut().poll(context))
+            Poll::Ready(command.poll_unpin(context))
         });
         match first.await {
             Poll::Ready(answer) => answer,

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,18 +16,14 @@ use fred::{
         config::{Config, Options, Server},
     },
 };
-use futures::{
-    FutureExt,
-    future::{BoxFuture, Either, OptionFuture, join, join_all, select},
-};
+use futures::future::{Either, OptionFuture, join, join_all, select};
 use larder::{Error, ErrorKind, Result};
-use larder_redis_common::{Contact, Context, Driver, Settings, Shared, Silence, late};
+use larder_redis_common::{Closing, Contact, Context, Driver, Settings, Shared, Silence, late};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{cluster::Cluster, config, error};
 
-type Closing = futures::future::Shared<BoxFuture<'static, ()>>;
 type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 
 pub(crate) struct Link {
@@ -43,8 +39,6 @@ pub(crate) struct Link {
     /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
     /// user's, and after closing.
     tasks: Mutex<Vec<Task>>,
-    /// What everyone who closes waits for.
-    closing: OnceLock<Closing>,
     /// What fred reports of its attempts to connect, read only when an error needs a reason.
     failures: Mutex<(Failures, Option<String>)>,
 }
@@ -91,7 +85,6 @@ impl Link {
             connect_timeout: settings.connect_timeout,
             cluster,
             tasks: Mutex::new(Vec::new()),
-            closing: OnceLock::new(),
             failures: Mutex::new((failures, None)),
         })
     }
@@ -170,12 +163,8 @@ impl Link {
     }
 
     /// Ends the connection and the task that drives it. A client of the user's is left alone.
-    ///
-    /// Everyone who closes waits for the same end. It has a task of its own, so that none of them has to be polled
-    /// for the others to go on.
-    pub(crate) async fn close(&self) {
-        self.shared.close();
-        let closing = self.closing.get_or_init(|| {
+    pub(crate) fn close(&self) -> Closing {
+        self.shared.close(|| {
             let tasks = std::mem::take(&mut *self.tasks.lock());
             // fred itself leaves the connected state before it sends QUIT, which `fail_fast` would take for an outage.
             let options = Options {
@@ -185,13 +174,10 @@ impl Link {
             let client = self.client().with_options(&options);
             let nodes = self.cluster.as_ref().map(|cluster| cluster.close());
             let limit = self.shared.deadline;
-            let ending = self.shared.driver.handle().spawn(async move {
+            async move {
                 join(end(tasks, client, limit), OptionFuture::from(nodes)).await;
-            });
-            // It fails only where its runtime is gone, and the connection with it.
-            ending.map(|_| ()).boxed().shared()
-        });
-        closing.clone().await;
+            }
+        })
     }
 
     /// What an error of a command needs to know.

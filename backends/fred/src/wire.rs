@@ -11,7 +11,7 @@ use fred::{
 };
 use larder::Result;
 use larder_redis_common::{
-    Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Wire,
+    Closing, Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Wire,
 };
 
 use crate::{config, link::Link};
@@ -91,8 +91,8 @@ impl Connection for Link {
         }
     }
 
-    async fn close(&self) {
-        Self::close(self).await;
+    fn close(&self) -> Closing {
+        Self::close(self)
     }
 }
 

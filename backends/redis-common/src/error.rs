@@ -64,6 +64,13 @@ pub fn late(servers: &str, timeout: Duration) -> Error {
     )
 }
 
+/// The error of a call after the end.
+#[cold]
+#[must_use]
+pub fn closed() -> Error {
+    Error::new(ErrorKind::Connection, "the connection manager was closed")
+}
+
 /// The error of an answer that no server gives.
 #[cold]
 #[must_use]

@@ -17,8 +17,8 @@ use tokio::runtime::Handle;
 /// How long a connection may leave every command unanswered before it is replaced, at the least.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How many commands may be in flight.
-#[derive(Debug)]
+/// How many commands may be in flight; clones count together.
+#[derive(Debug, Clone)]
 pub struct Bound {
     in_flight: Arc<AtomicUsize>,
     limit: usize,
@@ -83,6 +83,10 @@ impl Permit {
             in_flight: Arc::clone(&self.in_flight),
             commands,
         }
+    }
+
+    fn all(&mut self) -> Self {
+        self.parts(self.commands)
     }
 }
 
@@ -177,7 +181,8 @@ pub trait Watched: Send + Sync + 'static {
         T: Send + 'static,
     {
         Sent {
-            under_way: Some((Box::pin(command), permit)),
+            command: Some(Box::pin(command)),
+            permit,
             begun: false,
             connection: self,
         }
@@ -197,9 +202,22 @@ where
     F: Future<Output = Result<T, C::Failure>> + Send + 'static,
     T: Send + 'static,
 {
-    under_way: Option<(Pin<Box<F>>, Permit)>,
+    command: Option<Pin<Box<F>>>,
+    permit: Permit,
     begun: bool,
     connection: &'a C,
+}
+
+impl<C, T, F> Sent<'_, C, T, F>
+where
+    C: Watched,
+    F: Future<Output = Result<T, C::Failure>> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Takes over the place in flight of a command that was answered, for its next sending.
+    pub fn permit(&mut self) -> Permit {
+        self.permit.all()
+    }
 }
 
 impl<C, T, F> Future for Sent<'_, C, T, F>
@@ -212,11 +230,11 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.begun = true;
-        let Some((command, _)) = self.under_way.as_mut() else {
+        let Some(command) = self.command.as_mut() else {
             return Poll::Pending;
         };
         let answer = ready!(command.as_mut().poll(context));
-        self.under_way = None;
+        self.command = None;
         self.connection.watch(&answer);
         Poll::Ready(answer)
     }
@@ -229,9 +247,10 @@ where
     T: Send + 'static,
 {
     fn drop(&mut self) {
-        if let Some((command, permit)) = self.under_way.take()
+        if let Some(command) = self.command.take()
             && self.begun
         {
+            let permit = self.permit.all();
             let connection = self.connection.this();
             self.connection.handle().spawn(async move {
                 let answer = command.await;

@@ -22,7 +22,9 @@ mod url;
 
 pub use command::{Command, Reply};
 pub use config::{Host, RedisConfig, Settings, Topology};
-pub use error::{Context, failed, is_final, is_servers_words, is_unready, late, printable, refused, unexpected};
+pub use error::{
+    Context, closed, failed, is_final, is_servers_words, is_unready, late, printable, refused, unexpected,
+};
 pub use flight::{Bound, Permit, Sent, Silence, Watched};
 pub use larder::Result;
 pub use manager::{Connection, Contact, Manager};
@@ -33,7 +35,7 @@ pub use runtime::Driver;
 pub use rustls;
 pub use script::{Script, Sending};
 pub use slot::{REDIRECTIONS, Redirection, SLOTS, slot_of};
-pub use store::{Shared, Store, Wire};
+pub use store::{Closing, Shared, Store, Wire};
 #[cfg(feature = "rustls")]
 pub use tls::system_tls;
 

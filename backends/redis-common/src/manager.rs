@@ -7,7 +7,7 @@ use larder::{Error, Result};
 use crate::{
     config::{RedisConfig, Settings},
     runtime::Driver,
-    store::{Store, Wire},
+    store::{Closing, Store, Wire},
 };
 
 /// How the first attempt to connect went.
@@ -36,8 +36,8 @@ pub trait Connection: Wire + Sized {
     /// Asks the server for a sign of life, within the deadline.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// Ends the connection within the deadline, for all who close at once.
-    fn close(&self) -> impl Future<Output = ()> + Send;
+    /// Begins to end the connection, which takes the deadline at the most.
+    fn close(&self) -> Closing;
 }
 
 /// What is behind the manager of each client.
@@ -107,18 +107,16 @@ impl<C: Connection> Manager<C> {
 
     /// Ends the connection.
     pub async fn close(&self) {
-        let connection = &self.connection;
-        if connection.shared().driver.enter(connection.close()).await.is_err() {
-            connection.shared().close();
-        }
+        let closing = self.connection.close();
+        // A thread that is ending can not wait for it.
+        let _ = self.connection.shared().driver.enter(closing).await;
     }
 
     /// [`close`](Self::close) on a thread that waits.
     pub fn close_blocking(&self) {
-        let connection = Arc::clone(&self.connection);
+        let closing = self.connection.close();
         // It fails only where its runtime is gone, and the connection with it.
-        let driver = &self.connection.shared().driver;
-        let _ = driver.wait(async move { connection.close().await });
+        let _ = self.connection.shared().driver.wait(closing);
     }
 }
 
@@ -346,8 +344,7 @@ macro_rules! connection_manager {
             /// Ends the connection for all clones and backends, within the deadline; calls fail from then on.
             ///
             /// When it has returned, the task that drove the connection is gone, and the connection with it, for every caller
-            /// of several at once. Of a manager
-            /// made by [`from_client`](Self::from_client) only the manager and its backends end.
+            /// of several at once. Of a connection that its owner has made only the manager and its backends end.
             ///
             /// # Cancel safety
             ///

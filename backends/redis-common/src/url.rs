@@ -66,6 +66,7 @@ fn read(url: &str) -> Result<Settings, String> {
             _ => return Err("a setting of its query is not known".into()),
         }
     }
+    let (user, password) = named(user, password);
     let hosts = || [first.clone()].into_iter().chain(others).collect();
     let topology = match topology {
         None => Topology::One(first),
@@ -134,7 +135,14 @@ fn database(text: &str) -> Result<Option<u8>, String> {
 
 fn credentials(url: &Url) -> Result<(Option<String>, Option<String>), String> {
     let part = |text: &str| decoded(text).map(|text| (!text.is_empty()).then_some(text));
-    Ok((part(url.username())?, part(url.password().unwrap_or_default())?))
+    let (user, password) = (part(url.username())?, part(url.password().unwrap_or_default())?);
+    Ok(named(user, password))
+}
+
+/// A user without a password is asked for with an empty one: without any, a client would be the server's default user.
+fn named(user: Option<String>, password: Option<String>) -> (Option<String>, Option<String>) {
+    let password = password.or_else(|| user.is_some().then(String::new));
+    (user, password)
 }
 
 fn decoded(text: &str) -> Result<String, String> {
@@ -349,6 +357,11 @@ mod tests {
         assert_eq!(settings.user.as_deref(), Some("a@pp"));
         assert_eq!(settings.password.as_deref(), Some("p/w"));
         assert_eq!(settings.database, Some(7));
+        let settings = parse("redis://app@localhost").unwrap();
+        assert_eq!(
+            (settings.user.as_deref(), settings.password.as_deref()),
+            (Some("app"), Some(""))
+        );
         let settings = parse("redis-cluster://a:1?node=b:2&node=[::1]:3").unwrap();
         let hosts = vec![Host::new("a", 1), Host::new("b", 2), Host::new("::1", 3)];
         assert!(settings.topology == Topology::Cluster(hosts));

@@ -151,7 +151,11 @@ impl Cluster {
         let mut connector = self.connector.clone();
         connector.place = Place::Server(host.clone());
         let line = Line::new(host.to_string(), connector, self.handle.clone());
-        line.begin();
+        if self.ended.load(Ordering::Relaxed) {
+            line.never_begin();
+        } else {
+            line.begin();
+        }
         nodes.insert(host.clone(), (Instant::now(), Arc::clone(&line)));
         line
     }
@@ -194,14 +198,19 @@ impl Cluster {
             let line = self.line(&host);
             let left = |began: Instant| shared.deadline.saturating_sub(began.elapsed());
             line.ready(left(began)).await;
-            let sent = line.road().map(|road| {
-                let road = if asking { road.asking() } else { road };
-                // The first sending takes the place in flight with it; those after it are the same command.
-                line.see_through(permit.part(), wire::run(road, command.clone(), left(began)))
-            });
-            let answer = match sent {
-                Ok(sent) => sent.await,
-                Err(failure) => Err(failure),
+            let answer = match line.road() {
+                Ok(road) => {
+                    let road = if asking { road.asking() } else { road };
+                    let mut sent = line.see_through(permit, wire::run(road, command.clone(), left(began)));
+                    let answer = (&mut sent).await;
+                    // The place in flight goes with the command wherever it is sent on to.
+                    permit = sent.permit();
+                    answer
+                }
+                Err(failure) => {
+                    self.refresh();
+                    return line.judge(Err(failure), writes);
+                }
             };
             if let Err(failure) = &answer {
                 if let Failure::Answered(words) = failure
@@ -228,9 +237,12 @@ impl Cluster {
 
     /// Asks one node.
     pub(crate) async fn ask(&self, host: &Host, command: redis::Cmd, permit: Permit) -> Result<Value> {
+        let (began, limit) = (Instant::now(), self.connector.settings.deadline);
         let line = self.line(host);
-        line.ready(self.connector.settings.deadline).await;
-        let answer = line.ask_by(command, permit).await;
+        line.ready(limit).await;
+        let answer = line
+            .ask_by(command, permit, limit.saturating_sub(began.elapsed()))
+            .await;
         if answer.is_err() {
             self.refresh();
         }
@@ -261,6 +273,7 @@ impl Cluster {
             refresh.abort();
             let _ = refresh.await;
         }
+        // Whatever connection is asked for after this lock is never made.
         let lines: Vec<Arc<Line>> = self.nodes.lock().values().map(|(_, line)| Arc::clone(line)).collect();
         join_all(lines.iter().map(|line| line.end())).await;
     }

@@ -24,6 +24,9 @@ use crate::{
 /// command of theirs is in the queue as soon as it is first polled, so that commands go out in the order of their polls.
 const QUEUE: usize = 1 << 20;
 
+/// How much of an answer that makes no sense is quoted.
+const QUOTED: usize = 100;
+
 /// A connection, and the future that drives it.
 pub(crate) type Made = (MultiplexedConnection, BoxFuture<'static, ()>);
 
@@ -225,5 +228,6 @@ pub(crate) fn text(value: &Value) -> Option<&str> {
 
 /// A setback of a server whose answer makes no sense.
 pub(crate) fn senseless(what: &str, answer: &Value) -> Setback {
-    Setback::new(printable(&format!("{what} answered {answer:?}")).into_owned())
+    let answer: String = format!("{answer:?}").chars().take(QUOTED).collect();
+    Setback::new(printable(&format!("{what} answered {answer}")).into_owned())
 }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::pin,
     sync::{Arc, OnceLock, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::{Either, select};
@@ -28,6 +28,10 @@ use crate::{
 
 /// How long to wait before the first attempt to connect again, and between later ones at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+
+/// How long a connection has to last for the next pause to be the first again: a server that lets clients in and throws
+/// them out is not to be asked without a pause.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// How the connection is.
 #[derive(Clone)]
@@ -112,6 +116,11 @@ impl Line {
         }
     }
 
+    /// Gives up to connect before it was begun: the state is over then.
+    pub(crate) fn never_begin(&self) {
+        drop(self.task.lock().take());
+    }
+
     /// Waits for the first attempt to connect. A connection that was lost is not waited for: its calls fail at once.
     pub(crate) async fn ready(&self, limit: Duration) {
         let tried = |state: &State| !matches!(state, State::Begun);
@@ -165,10 +174,9 @@ impl Line {
     }
 
     /// Sends a command that is none of a cache's.
-    pub(crate) async fn ask_by(&self, command: redis::Cmd, permit: Permit) -> Result<Value, Failure> {
+    pub(crate) async fn ask_by(&self, command: redis::Cmd, permit: Permit, limit: Duration) -> Result<Value, Failure> {
         let mut road = self.road()?;
-        let deadline = self.deadline;
-        self.see_through(permit, async move { road.send(&command, deadline).await })
+        self.see_through(permit, async move { road.send(&command, limit).await })
             .await
     }
 
@@ -199,7 +207,7 @@ impl Line {
 
     /// Ends the connection and waits until it has ended.
     pub(crate) async fn end(&self) {
-        drop(self.task.lock().take());
+        self.never_begin();
         if let Some(running) = self.running.get() {
             running.abort();
         }
@@ -252,11 +260,15 @@ impl Task {
                     // What is told from now on is about this connection.
                     replaced.as_mut().enable();
                     self.state.send_replace(State::Up(connection));
-                    pause = PAUSES.0;
-                    match select(driver, replaced).await {
+                    let began = Instant::now();
+                    let setback = match select(driver, replaced).await {
                         Either::Left(_) => Setback::new("the connection was lost"),
                         Either::Right(_) => Setback::new("the connection went silent and was given up"),
+                    };
+                    if began.elapsed() >= LASTING {
+                        pause = PAUSES.0;
                     }
+                    setback
                 }
                 Ok(Err(setback)) => setback,
                 Err(_) => Setback::new(format!("no answer within {limit:?}")),

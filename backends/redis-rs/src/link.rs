@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures::FutureExt;
 use larder::Result;
 use larder_redis_common::{
-    Command, Connection, Contact, Driver, Host, Permit, Reply, Settings, Shared, Topology, Wire,
+    Closing, Command, Connection, Contact, Driver, Host, Permit, Reply, Settings, Shared, Topology, Wire,
 };
 use redis::{aio::ConnectionLike, cmd};
 use tokio::time::{sleep, timeout};
@@ -25,6 +25,7 @@ pub(crate) struct Link {
     way: Way,
 }
 
+#[derive(Clone)]
 enum Way {
     Line(Arc<Line>),
     Cluster(Arc<Cluster>),
@@ -49,19 +50,13 @@ impl Link {
             way: Way::Line(line),
         })
     }
+}
 
+impl Way {
     async fn end(&self) {
-        self.shared.close();
-        // Answers may arrive that are under way.
-        let answered = async {
-            while self.shared.bound.in_flight() > 0 {
-                sleep(POLL).await;
-            }
-        };
-        let _ = timeout(self.shared.deadline, answered).await;
-        match &self.way {
-            Way::Line(line) => line.end().await,
-            Way::Cluster(cluster) => cluster.end().await,
+        match self {
+            Self::Line(line) => line.end().await,
+            Self::Cluster(cluster) => cluster.end().await,
         }
     }
 }
@@ -126,7 +121,7 @@ impl Wire for Link {
         let scan = cmd("SCAN").arg(&[cursor, "MATCH", pattern, "COUNT"]).arg(count).take();
         let answer = match (&self.way, node) {
             (Way::Cluster(cluster), Some(host)) => cluster.ask(host, scan, permit).await,
-            (Way::Line(line), _) => line.judge(line.ask_by(scan, permit).await, false),
+            (Way::Line(line), _) => line.judge(line.ask_by(scan, permit, self.shared.deadline).await, false),
             (Way::Cluster(cluster), None) => {
                 let nodes = cluster.nodes(&self.shared)?;
                 cluster.ask(&nodes[0], scan, permit).await
@@ -186,14 +181,25 @@ impl Connection for Link {
         match &self.way {
             Way::Line(line) => {
                 let permit = self.shared.admit(1)?;
-                line.judge(line.ask_by(cmd("PING"), permit).await, false).map(|_| ())
+                let answer = line.ask_by(cmd("PING"), permit, self.shared.deadline).await;
+                line.judge(answer, false).map(|_| ())
             }
             Way::Cluster(cluster) => cluster.ping(&self.shared).await,
         }
     }
 
-    async fn close(&self) {
-        self.end().await;
+    fn close(&self) -> Closing {
+        let (way, bound, limit) = (self.way.clone(), self.shared.bound.clone(), self.shared.deadline);
+        self.shared.close(|| async move {
+            // Answers may arrive that are under way.
+            let answered = async {
+                while bound.in_flight() > 0 {
+                    sleep(POLL).await;
+                }
+            };
+            let _ = timeout(limit, answered).await;
+            way.end().await;
+        })
     }
 }
 

@@ -83,21 +83,36 @@ pub(crate) async fn run_all(
     }
     let answers = timeout(limit, connection.send_packed_commands(&whole, 0, commands.len())).await;
     let answers = answers.map_err(|_| Failure::Late)??;
-    let mut replies = Vec::with_capacity(commands.len());
-    for (command, answer) in commands.iter().zip(answers) {
-        let answer = match answer {
-            Value::ServerError(error) => Err(Failure::from(error)),
-            value => Ok(value),
-        };
-        replies.push(match answer {
-            Err(failure) if is_unknown_script(&failure) => {
-                let again = in_words(command, Sending::BySource);
-                Road::Own(connection.clone()).send(&again, limit).await.map(reply)
-            }
-            answer => answer.map(reply),
-        });
+    let mut replies: Vec<Result<Reply, Failure>> = answers.into_iter().map(answered).collect();
+
+    // Those of scripts the server does not know go out again, together as before.
+    let mut again = Pipeline::new();
+    let mut places = Vec::new();
+    for (place, (command, reply)) in commands.iter().zip(&replies).enumerate() {
+        if reply.as_ref().is_err_and(is_unknown_script) {
+            again.add_command(in_words(command, Sending::BySource));
+            places.push(place);
+        }
+    }
+    if places.is_empty() {
+        return Ok(replies);
+    }
+    let answers = match timeout(limit, connection.send_packed_commands(&again, 0, places.len())).await {
+        Ok(Ok(answers)) => answers.into_iter().map(answered).collect(),
+        Ok(Err(error)) => vec![Err(Failure::from(error)); places.len()],
+        Err(_) => vec![Err(Failure::Late); places.len()],
+    };
+    for (place, answer) in places.into_iter().zip(answers) {
+        replies[place] = answer;
     }
     Ok(replies)
+}
+
+fn answered(value: Value) -> Result<Reply, Failure> {
+    match value {
+        Value::ServerError(error) => Err(error.into()),
+        value => Ok(reply(value)),
+    }
 }
 
 fn is_unknown_script(failure: &Failure) -> bool {

@@ -8,19 +8,23 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{Stream, future::join_all};
-use larder::{CacheBackend, Condition, Entry, Error, ErrorKind, Head, Outcome, Result, SetItem, SetOptions};
+use futures::{
+    FutureExt, Stream,
+    future::{BoxFuture, join_all},
+};
+use larder::{CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
 
 use crate::{
     command::{Command, Reply},
     config::Settings,
+    error::closed,
     flight::{Bound, Permit},
     runtime::Driver,
 };
@@ -28,6 +32,9 @@ use crate::{
 /// How many commands of a batch are under way at once, and how many keys one MGET asks for: more would keep the server
 /// from its other clients for long, and a batch's memory grows with it.
 const WINDOW: usize = 1024;
+
+/// The end of a connection, which everyone who closes it waits for.
+pub type Closing = futures::future::Shared<BoxFuture<'static, ()>>;
 
 /// What every connection has, whichever client it is made by.
 #[derive(Debug)]
@@ -42,6 +49,7 @@ pub struct Shared {
     servers: String,
     wrong_types: AtomicU64,
     closed: AtomicBool,
+    closing: OnceLock<Closing>,
 }
 
 impl Shared {
@@ -55,6 +63,7 @@ impl Shared {
             servers: settings.servers(),
             wrong_types: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            closing: OnceLock::new(),
         }
     }
 
@@ -71,14 +80,26 @@ impl Shared {
     /// Overloaded where there is none, and a connection error once it is closed.
     pub fn admit(&self, commands: usize) -> Result<Permit> {
         if self.is_closed() {
-            return Err(Error::new(ErrorKind::Connection, "the connection manager was closed"));
+            return Err(closed());
         }
         self.bound.admit(commands)
     }
 
-    /// Lets no command in any more.
-    pub fn close(&self) {
+    /// Lets no command in any more, and ends the connection by what `end` makes, for all who close at once.
+    ///
+    /// The end has a task of its own, so that nobody who closes has to be polled for the others to go on, and whoever
+    /// gives up leaves no connection behind.
+    pub fn close<F>(&self, end: impl FnOnce() -> F) -> Closing
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         self.closed.store(true, Ordering::Release);
+        let closing = self.closing.get_or_init(|| {
+            let ending = self.driver.handle().spawn(end());
+            // It fails only where its runtime is gone, and the connection with it.
+            ending.map(|_| ()).boxed().shared()
+        });
+        closing.clone()
     }
 
     /// Tells whether it was closed.
