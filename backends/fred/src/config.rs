@@ -47,7 +47,7 @@ pub(crate) fn servers(settings: &Settings) -> Result<Config> {
         username: settings.user.clone(),
         password: settings.password.clone(),
         database: settings.database,
-        version: if settings.resp3 {
+        version: if settings.resp3 && fits_hello(settings) {
             RespVersion::RESP3
         } else {
             RespVersion::RESP2
@@ -56,6 +56,19 @@ pub(crate) fn servers(settings: &Settings) -> Result<Config> {
         tls: tls(settings)?,
         ..Config::default()
     })
+}
+
+/// Tells whether the credentials get through HELLO, which fred writes as a bare line: a space would end a word of it, a
+/// quote begin one, and an empty one be lost. AUTH, as RESP2 has it, carries any.
+fn fits_hello(settings: &Settings) -> bool {
+    let mut all = vec![&settings.user, &settings.password];
+    if let Topology::Sentinel { user, password, .. } = &settings.topology {
+        all.extend([user, password]);
+    }
+    let plain = |byte: u8| !byte.is_ascii_whitespace() && !byte.is_ascii_control() && !matches!(byte, b'"' | b'\'');
+    all.into_iter()
+        .flatten()
+        .all(|word| !word.is_empty() && word.bytes().all(plain))
 }
 
 fn server(topology: &Topology) -> ServerConfig {

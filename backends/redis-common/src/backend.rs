@@ -15,8 +15,8 @@ macro_rules! backend {
         /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
         ///   has not left this process by its deadline is not sent at all.
         /// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
-        /// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN counts as away, and so do the nodes of a cluster that
-        ///   go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
+        /// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN, or that it has too many clients, counts as away, and
+        ///   so do the nodes of a cluster that go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
         ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
         /// - A call whose future is dropped midway goes on in the background until its answer or its deadline, and counts as
         ///   in flight until then. So a write is not left to be sent when a lost connection is back, callers who give up

@@ -131,7 +131,8 @@ impl RedisConfig {
     /// | unix socket | `redis+unix://[[user]:password@host]/path/of/the.sock[?db=database]` |
     /// | TLS (feature `rustls`) | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` |
     ///
-    /// `valkey` stands for `redis` and `valkeys` for `rediss` everywhere. A user or password is percent-encoded.
+    /// `valkey` stands for `redis` and `valkeys` for `rediss` everywhere. A user or password is percent-encoded. A user
+    /// without a password is asked for with an empty one, which is right for users that need none.
     ///
     /// # Errors
     ///

@@ -81,8 +81,8 @@ pub fn unexpected(what: &str) -> Error {
     )
 }
 
-/// Tells whether the server answered that it can not serve at all for now: to a cache that is the same as away. So are
-/// the nodes of a cluster that go on sending a key to each other.
+/// Tells whether the server answered that it can not serve at all for now, as one that is full does: to a cache that is
+/// the same as away. So are the nodes of a cluster that go on sending a key to each other.
 #[must_use]
 pub fn is_unready(details: &str) -> bool {
     let codes = [
@@ -94,7 +94,7 @@ pub fn is_unready(details: &str) -> bool {
         "ASK",
         "TRYAGAIN",
     ];
-    codes.contains(&code(details))
+    codes.contains(&code(details)) || details.starts_with("ERR max number of clients")
 }
 
 /// Tells whether a server wrote this: its errors begin with a code in capitals, except those of a script's own calls
@@ -109,7 +109,7 @@ pub fn is_servers_words(details: &str) -> bool {
 /// Tells whether a server's answer to a handshake will stay the same.
 #[must_use]
 pub fn is_final(details: &str) -> bool {
-    is_servers_words(details) && !is_unready(details) && !details.contains("max number of clients")
+    is_servers_words(details) && !is_unready(details)
 }
 
 fn code(details: &str) -> &str {

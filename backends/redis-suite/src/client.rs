@@ -17,6 +17,9 @@ pub trait Client: fmt::Debug + Clone + Send + Sync + Sized + 'static {
     /// What it makes.
     type Backend: CacheBackend + Clone + fmt::Debug + 'static;
 
+    /// How many commands the client may have in its hands, past the check of their deadline, as a connection stalls.
+    const HOLDS: usize;
+
     fn from_config(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
     fn from_config_strict(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
     fn from_config_lazy(config: RedisConfig) -> Result<Self>;
@@ -163,10 +166,11 @@ impl Settings {
     }
 }
 
-/// Makes a [`Client`] of the `ConnectionManager` of a crate: the client's name, the crate's, and its backend's.
+/// Makes a [`Client`] of the `ConnectionManager` of a crate: the client's name, the crate's, its backend's, and what it
+/// holds.
 #[macro_export]
 macro_rules! client {
-    ($client:ident of $krate:ident, $backend:ident) => {
+    ($client:ident of $krate:ident, $backend:ident, holds $holds:literal) => {
         use $krate::{ConnectionManager, RedisConfig, $backend};
 
         #[derive(Debug, Clone)]
@@ -174,6 +178,8 @@ macro_rules! client {
 
         impl $crate::Client for $client {
             type Backend = $backend;
+
+            const HOLDS: usize = $holds;
 
             async fn from_config(config: RedisConfig) -> larder::Result<Self> {
                 ConnectionManager::from_config(config).await.map(Self)

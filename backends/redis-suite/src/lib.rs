@@ -1,7 +1,7 @@
 //! Calls, beginnings, outages, clusters, sentinels and TLS, as tests for any of larder's Redis clients.
 //!
 //! Nothing here is part of larder: the crate is not published. A client runs the tests by naming itself in [`client!`],
-//! in [`tests!`] and, where it has them, in [`socket_tests!`] and [`tls_tests!`].
+//! in [`tests!`] and, where it has them, in [`socket_tests!`] and [`tls_tests!`], or else in [`plaintext_tests!`].
 
 mod calls;
 mod client;
@@ -11,6 +11,7 @@ mod hold;
 mod life;
 mod measure;
 mod outage;
+mod scripted;
 mod sentinel;
 
 mod support;
@@ -110,6 +111,7 @@ suite! {$
             a_server_that_accepts_and_says_nothing_is_away_within_the_connect_timeout,
             a_wrong_password_is_an_error_at_once_that_does_not_tell_it,
             a_lazy_connection_with_a_wrong_password_says_so_in_every_call,
+            a_server_that_is_full_is_away_until_there_is_room,
             a_database_the_server_does_not_have_is_an_error_at_once,
             a_cluster_url_of_a_server_that_is_none_is_an_error_at_once,
             a_database_of_ones_own_is_used,
@@ -123,6 +125,8 @@ suite! {$
             a_backend_may_be_dropped_inside_any_runtime,
             a_static_outlives_the_runtime_that_touched_it_first,
             a_wait_that_blocks_inside_a_task_that_has_used_up_its_turn_ends,
+            calls_after_the_end_of_a_shared_runtime_are_errors_and_no_panics,
+            a_call_of_a_thread_that_ends_is_a_connection_error,
         }
         life::blocking {
             plain_threads_connect_and_call_without_a_runtime,
@@ -136,6 +140,7 @@ suite! {$
         life::acl {
             the_documented_rights_suffice_for_every_call,
             each_documented_right_is_needed,
+            a_user_without_a_password_or_with_an_odd_one_is_that_user,
             a_key_outside_the_users_pattern_is_a_server_error,
             a_user_of_a_cluster_needs_to_ask_about_it_besides,
             a_user_needs_one_more_right_where_a_slot_moves,
@@ -146,6 +151,7 @@ suite! {$
             closing_leaves_no_task_behind,
             closing_waits_for_the_server_and_not_for_the_deadline,
             everyone_who_closes_waits_for_the_end,
+            closing_that_is_given_up_ends_the_connection_all_the_same,
             closing_while_the_server_is_away_is_bounded_and_leaves_no_task,
             dropping_the_last_handle_leaves_neither_connection_nor_task,
             connecting_that_is_given_up_leaves_nothing_behind,
@@ -175,12 +181,24 @@ suite! {$
         }
         outage::answers {
             outage_out_of_memory_is_a_server_error_and_leaves_data_as_it_was,
+            outage_a_value_larger_than_the_server_takes_is_an_error_and_no_outage,
             outage_a_read_only_replica_is_a_server_error_at_once,
             outage_a_flush_is_a_miss_and_no_error,
             outage_a_server_that_is_busy_is_a_timeout_and_then_well,
             outage_a_password_that_was_changed_is_told_and_taken_when_it_is_changed_back,
         }
+        outage::words {
+            outage_an_answer_that_is_no_protocol_is_an_error_and_no_value_of_another_call,
+            outage_answers_of_another_kind_and_absurd_lengths_are_errors_in_time,
+            outage_what_a_server_can_not_do_for_now_is_away_and_what_it_refuses_is_not,
+            outage_a_server_that_is_loading_is_away_until_it_is_done,
+            outage_a_batch_whose_scripts_are_unknown_is_bounded_where_the_server_then_stalls,
+            outage_a_server_that_lets_clients_in_and_throws_them_out_is_not_stormed,
+            outage_what_a_server_quotes_of_a_greeting_is_not_told,
+            outage_a_cluster_whose_nodes_send_a_key_around_answers_in_time,
+        }
         outage::frozen {
+            outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its_deadline,
             outage_a_frozen_server_bounds_calls_with_large_values_and_is_found_when_it_thaws,
         }
         outage::load {
@@ -198,6 +216,7 @@ suite! {$
         cluster::reshard {
             cluster_a_slot_that_moves_is_followed_by_every_call,
             cluster_a_slot_that_moves_under_load_loses_no_write,
+            cluster_calls_that_are_sent_on_count_as_in_flight,
             cluster_conformance,
         }
         cluster::failover {
@@ -213,6 +232,7 @@ suite! {$
         sentinel::failover {
             sentinel_the_primary_is_found_in_both_protocols,
             sentinel_servers_and_sentinels_each_have_a_password_of_their_own,
+            sentinel_a_service_that_no_sentinel_knows_is_an_error_in_time,
             sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second,
             sentinel_a_primary_that_freezes_is_replaced_and_never_written_to_again,
             sentinel_conformance,
@@ -238,11 +258,21 @@ suite! {$
             tls_a_server_without_tls_is_an_error_within_the_connect_timeout,
             tls_a_server_that_asks_for_a_certificate_gets_one,
             tls_a_connection_that_breaks_is_made_again,
+            tls_no_word_goes_out_in_the_clear,
             tls_conformance,
         }
         tls::cluster {
             tls_a_cluster_serves_every_slot_and_is_followed_as_one_moves,
             tls_cluster_conformance,
+        }
+    }
+}
+
+suite! {$
+    /// The tests of a client that is built without TLS, for the client named.
+    plaintext_tests in unsecured {
+        tls::connections {
+            tls_without_its_feature_is_refused_and_no_byte_goes_out,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What holds for every client.
 
-redis_suite::client!(Fred of larder_fred, FredBackend);
+redis_suite::client!(Fred of larder_fred, FredBackend, holds 1);
 
 redis_suite::tests!(Fred);
 
@@ -9,3 +9,6 @@ redis_suite::socket_tests!(Fred);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(Fred);
+
+#[cfg(not(feature = "rustls"))]
+redis_suite::plaintext_tests!(Fred);

@@ -1,6 +1,6 @@
 //! What holds for every client.
 
-redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend);
+redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend, holds 0);
 
 redis_suite::tests!(RedisRs);
 
@@ -9,3 +9,6 @@ redis_suite::socket_tests!(RedisRs);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(RedisRs);
+
+#[cfg(not(feature = "rustls"))]
+redis_suite::plaintext_tests!(RedisRs);

@@ -25,15 +25,15 @@ pub(crate) fn empty_batches_answer_nothing_and_ask_nothing<C: Client>() {
 
 pub(crate) fn answers_come_in_the_order_of_the_keys<C: Client>() {
     in_both_protocols::<C>(async |_server, backend| {
-        let items = (0..3_000).map(|i| SetItem::new(format!("k{i}"), i.to_string(), minutes(1)));
+        let items = (0..10_000).map(|i| SetItem::new(format!("k{i}"), i.to_string(), minutes(1)));
         let written = backend.set_many(items.collect()).await;
         assert!(written.iter().all(|answer| *answer.as_ref().unwrap() == Outcome::Done));
 
-        let names: Vec<String> = (0..6_000).map(|i| format!("k{}", i / 2 * 2)).collect();
+        let names: Vec<String> = (0..20_000).map(|i| format!("k{}", i / 2 * 2)).collect();
         let keys: Vec<&str> = names.iter().map(String::as_str).collect();
         for (key, found) in keys.iter().zip(backend.get_many(&keys).await) {
             let number: usize = key[1..].parse().unwrap();
-            let expected = (number < 3_000).then(|| Bytes::from(number.to_string()));
+            let expected = (number < 10_000).then(|| Bytes::from(number.to_string()));
             assert_eq!(bytes(found), expected, "{key}");
         }
 

@@ -1,12 +1,15 @@
 //! A slot that moves from one primary to another while it is in use.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use larder::{Cache, CacheBackend, Condition, Error, Expiry, Outcome, SetItem, SetOptions};
+use larder::{Cache, CacheBackend, Condition, Error, ErrorKind, Expiry, Outcome, SetItem, SetOptions};
 use testkit::RedisCluster;
 
 use crate::{
@@ -157,6 +160,44 @@ pub(crate) fn cluster_a_slot_that_moves_under_load_loses_no_write<C: Client>() {
             "{} writes while the slot moved three times",
             writes.load(Ordering::Relaxed)
         );
+    });
+}
+
+const LIMIT: usize = 10;
+
+pub(crate) fn cluster_calls_that_are_sent_on_count_as_in_flight<C: Client>() {
+    let cluster = RedisCluster::start();
+    runtime(2).block_on(async {
+        let settings = Settings::new(cluster.url()).with_max_in_flight(LIMIT);
+        let backend = C::connect_strict(settings).await.unwrap().backend();
+        let (slot, from) = (cluster.slot_of("{slot}"), cluster.home_of("{slot}"));
+        let to = (from + 1) % 3;
+        cluster.begin_move(slot, from, to);
+        // The first one connects to where it is sent on to.
+        assert!(backend.get("{slot}").await.unwrap().is_none());
+        cluster.nodes()[from].command::<()>(&["CONFIG", "RESETSTAT"]);
+        cluster.nodes()[to].command::<()>(&["CLIENT", "PAUSE", "60000", "ALL"]);
+        let sent_on: Vec<_> = (0..LIMIT)
+            .map(|i| {
+                let backend = backend.clone();
+                tokio::spawn(async move { backend.get(&format!("{{slot}}{i}")).await })
+            })
+            .collect();
+        let all = format!("rejected_calls={LIMIT},");
+        eventually("the first node has sent them on", || {
+            let stats: String = cluster.nodes()[from].command(&["INFO", "commandstats"]);
+            stats
+                .lines()
+                .any(|line| line.starts_with("cmdstat_get") && line.contains(&all))
+        });
+        for _ in 0..200 {
+            let error = backend.get("{slot}").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Overloaded, "{error}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for call in sent_on {
+            assert_eq!(call.await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+        }
     });
 }
 

@@ -101,6 +101,27 @@ pub(crate) fn each_documented_right_is_needed<C: Client>() {
     }
 }
 
+pub(crate) fn a_user_without_a_password_or_with_an_odd_one_is_that_user<C: Client>() {
+    let server = RedisServer::start();
+    server.command::<()>(&["ACL", "SETUSER", "app", "on", "nopass", "~*", "+@all"]);
+    server.command::<()>(&["ACL", "SETUSER", "other", "on", ">secret", "~*", "+@all"]);
+    server.command::<()>(&["ACL", "SETUSER", "odd", "on", r#">two "w'rds\"#, "~*", "+@all"]);
+    for resp3 in [true, false] {
+        let of = |user: &str| {
+            let url = format!("redis://{user}@127.0.0.1:{}/1", server.port());
+            RedisConfig::from_url(&url).unwrap().with_resp3(resp3)
+        };
+        block_on(async {
+            let client = C::from_config_strict(of("app")).await.unwrap();
+            client.backend().set("k", "v".into(), forever()).await.unwrap();
+            assert!(server.command::<String>(&["CLIENT", "LIST"]).contains("user=app"));
+            let error = C::from_config(of("other")).await.unwrap_err();
+            assert!(C::from_config_strict(of("odd:two%20%22w'rds%5C")).await.is_ok());
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+        });
+    }
+}
+
 pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
     let server = RedisServer::start();
     grant(&server, &RIGHTS);

@@ -82,6 +82,22 @@ pub(crate) fn everyone_who_closes_waits_for_the_end<C: Client>() {
     block_on(first);
 }
 
+pub(crate) fn closing_that_is_given_up_ends_the_connection_all_the_same<C: Client>() {
+    let server = RedisServer::start();
+    block_on(async {
+        let config = config(&server, true).with_deadline(std::time::Duration::from_millis(300));
+        let manager = C::from_config_strict(config).await.unwrap();
+        let backend = manager.backend();
+        server.command::<()>(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+        // What is under way is waited for, and so the first poll does not end it.
+        let mut write = std::pin::pin!(backend.set("k", "v".into(), crate::support::forever()));
+        assert!(futures::poll!(&mut write).is_pending());
+        assert!(futures::poll!(std::pin::pin!(manager.close())).is_pending());
+        eventually("the connection is gone", || clients(&server) == 0);
+        assert!(write.await.unwrap_err().is_unavailable());
+    });
+}
+
 pub(crate) fn closing_while_the_server_is_away_is_bounded_and_leaves_no_task<C: Client>() {
     let mut server = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();

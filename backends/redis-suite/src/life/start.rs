@@ -93,6 +93,22 @@ pub(crate) fn a_lazy_connection_with_a_wrong_password_says_so_in_every_call<C: C
     });
 }
 
+pub(crate) fn a_server_that_is_full_is_away_until_there_is_room<C: Client>() {
+    let server = RedisServer::start();
+    let admin = server.session();
+    admin.command(&["CONFIG", "SET", "maxclients", "1"]);
+    block_on(async {
+        let error = C::from_config_strict(config_of(&server.url())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+        let manager = C::from_config(config_of(&server.url())).await.unwrap();
+        assert!(manager.backend().get("k").await.unwrap_err().is_unavailable());
+        admin.command(&["CONFIG", "SET", "maxclients", "100"]);
+        let room = Instant::now();
+        eventually("there is room", || block_on_ping(&manager));
+        assert!(room.elapsed() < Duration::from_millis(1_500), "{:?}", room.elapsed());
+    });
+}
+
 pub(crate) fn a_database_the_server_does_not_have_is_an_error_at_once<C: Client>() {
     let server = RedisServer::start_with(&["--databases", "2"]);
     let url = format!("redis://127.0.0.1:{}/9", server.port());

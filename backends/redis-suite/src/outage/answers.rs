@@ -35,6 +35,31 @@ pub(crate) fn outage_out_of_memory_is_a_server_error_and_leaves_data_as_it_was<C
     });
 }
 
+pub(crate) fn outage_a_value_larger_than_the_server_takes_is_an_error_and_no_outage<C: Client>() {
+    in_both_protocols::<C>(async |server, backend| {
+        server.command::<()>(&["CONFIG", "SET", "proto-max-bulk-len", "1mb"]);
+        let began = Instant::now();
+        let large = || Bytes::from(vec![7; 3 << 20]);
+        let written = backend.set("k", large(), forever()).await;
+        assert!(matches!(
+            written.unwrap_err().kind(),
+            ErrorKind::Server | ErrorKind::Connection
+        ));
+        eventually_async("calls are answered again", async || {
+            backend.set("k", VALUE, forever()).await.is_ok()
+        })
+        .await;
+        let items = vec![
+            SetItem::new("l", large(), forever()),
+            SetItem::new("m", VALUE, forever()),
+        ];
+        assert!(backend.set_many(items).await.remove(0).is_err());
+        eventually_async("calls are answered again", async || backend.get("k").await.is_ok()).await;
+        assert_eq!(bytes(backend.get("k").await).unwrap(), VALUE);
+        within(Duration::from_secs(3), began);
+    });
+}
+
 pub(crate) fn outage_a_read_only_replica_is_a_server_error_at_once<C: Client>() {
     in_both_protocols::<C>(async |server, backend| {
         backend.set("k", VALUE, forever()).await.unwrap();

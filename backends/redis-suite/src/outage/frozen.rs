@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::join_all;
-use larder::{CacheBackend, ErrorKind};
+use futures::future::{join, join_all};
+use larder::{CacheBackend, ErrorKind, SetItem};
 use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{DEADLINE, MARGIN, brief, clients, eventually, eventually_async, forever, on_every_runtime, within},
+    support::{
+        DEADLINE, MARGIN, block_on, brief, clients, eventually, eventually_async, forever, on_every_runtime, within,
+    },
 };
 
 const LARGE: usize = 1 << 20;
@@ -21,6 +23,33 @@ fn large() -> Bytes {
 
 /// Copying so many megabytes takes the test's own machine its time.
 const HEAVY: Duration = Duration::from_secs(1);
+
+pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its_deadline<C: Client>() {
+    let server = RedisServer::start();
+    block_on(async {
+        let client: C = brief(server.url()).await;
+        let backend = client.backend();
+        server.freeze();
+        // More than the sockets take in.
+        let huge = backend.set("huge", Bytes::from(vec![7; 64 * LARGE]), forever());
+        let late = async {
+            let items = (0..10).map(|i| SetItem::new(format!("late{i}"), "v", forever()));
+            let mut written = backend.set_many(items.collect()).await;
+            written.push(backend.set("late", Bytes::from_static(b"v"), forever()).await);
+            written
+        };
+        let (_, written) = join(huge, late).await;
+        for error in written.into_iter().map(Result::unwrap_err) {
+            assert!(error.is_unavailable(), "{error}");
+        }
+        // The silence is not found out yet, and the connection goes on where it stopped.
+        server.thaw();
+        eventually_async("the server answers", async || client.ping().await.is_ok()).await;
+        backend.get("huge").await.ok();
+        let late: Vec<String> = server.command(&["KEYS", "late*"]);
+        assert!(late.len() <= C::HOLDS, "{late:?}");
+    });
+}
 
 pub(crate) fn outage_a_frozen_server_bounds_calls_with_large_values_and_is_found_when_it_thaws<C: Client>() {
     on_every_runtime(async || {

@@ -9,3 +9,4 @@ pub(crate) mod load;
 pub(crate) mod restarts;
 pub(crate) mod silence;
 pub(crate) mod stalls;
+pub(crate) mod words;

@@ -44,6 +44,25 @@ pub(crate) fn sentinel_servers_and_sentinels_each_have_a_password_of_their_own<C
     });
 }
 
+pub(crate) fn sentinel_a_service_that_no_sentinel_knows_is_an_error_in_time<C: Client>() {
+    let watched = RedisSentinel::start();
+    let url = watched
+        .url()
+        .replace("sentinelServiceName=", "sentinelServiceName=not-");
+    block_on(async {
+        let began = Instant::now();
+        let settings = Settings::new(url)
+            .with_connect_timeout(DEADLINE)
+            .with_deadline(DEADLINE);
+        assert!(C::connect_strict(settings.clone()).await.is_err());
+        within(Duration::from_secs(2), began);
+        // Whether that can mend itself the clients see differently; a call fails either way.
+        if let Ok(client) = C::connect(settings).await {
+            assert!(client.backend().get("k").await.unwrap_err().is_unavailable());
+        }
+    });
+}
+
 pub(crate) fn sentinel_a_primary_that_is_killed_is_replaced_and_found_within_a_second<C: Client>() {
     runtime(2).block_on(async {
         let watched = RedisSentinel::start();

@@ -1,8 +1,14 @@
 //! Connections under TLS, to a server with a certificate of an authority of the test's own.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Read,
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
 
 use larder::{CacheBackend, Error, ErrorKind};
+use larder_redis_common::RedisConfig;
 use testkit::{Authority, Direction, Fault, FaultProxy, RedisServer, TlsServer};
 
 use crate::{
@@ -105,6 +111,68 @@ pub(crate) fn tls_a_connection_that_breaks_is_made_again<C: Client>() {
             println!("{fault:?}: back after {again:?}");
         }
     });
+}
+
+/// What a server with a password is called, in every topology.
+fn urls(port: u16) -> [String; 3] {
+    let at = format!("app:hunter2@127.0.0.1:{port}");
+    [
+        format!("rediss://{at}/1"),
+        format!("rediss-cluster://{at}"),
+        format!("valkeys-sentinel://{at}?sentinelServiceName=main&sentinelPassword=hunter2"),
+    ]
+}
+
+pub(crate) fn tls_no_word_goes_out_in_the_clear<C: Client>() {
+    for url in 0..3 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = urls(listener.local_addr().unwrap().port())[url].clone();
+        let heard = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut heard = Vec::new();
+            // Until the client gives up.
+            let _ = stream.read_to_end(&mut heard);
+            heard
+        });
+        let settings = Settings::new(url).with_trust(Trust::new(&Authority::new()));
+        let connecting = C::connect_strict(settings.with_connect_timeout(DEADLINE));
+        block_on(connecting).unwrap_err();
+        let heard = heard.join().unwrap();
+        // The record of a handshake, in which a client hello has no room for a secret.
+        assert_eq!(heard[..2], [0x16, 0x03]);
+        let text = String::from_utf8_lossy(&heard);
+        for word in ["hunter2", "HELLO", "AUTH", "SENTINEL", "CLUSTER"] {
+            assert!(!text.contains(word), "{word}");
+        }
+    }
+}
+
+pub(crate) fn tls_without_its_feature_is_refused_and_no_byte_goes_out<C: Client>() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    for url in urls(listener.local_addr().unwrap().port()) {
+        let config = || Settings::new(&url).config().unwrap();
+        let trusting = || {
+            let settings = Settings::new(&url).with_trust(Trust::new(&Authority::new()));
+            settings.config().unwrap()
+        };
+        for config in [&config as &dyn Fn() -> RedisConfig, &trusting] {
+            for refused in [
+                block_on(C::from_config(config())),
+                block_on(C::from_config_strict(config())),
+                C::from_config_lazy(config()),
+                C::from_config_blocking(config()),
+                C::from_config_strict_blocking(config()),
+            ] {
+                let error = refused.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+                assert!(error.message().contains("without its feature `rustls`"), "{error}");
+                assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+            }
+        }
+    }
+    let knock = listener.accept().unwrap_err();
+    assert_eq!(knock.kind(), std::io::ErrorKind::WouldBlock, "somebody connected");
 }
 
 pub(crate) fn tls_conformance<C: Client>() {

@@ -1,0 +1,150 @@
+//! A server that answers what a test says.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
+
+use crate::support::runtime;
+
+/// What becomes of a command.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// These bytes are sent back.
+    Say(String),
+    /// What a server answers in a handshake that goes well.
+    Greet,
+    /// Nothing any more on this connection: an answer to a later command would be taken for this one's.
+    FallSilent,
+    /// The connection ends.
+    HangUp,
+}
+
+/// Listens on a free loopback port. Dropping it ends every connection.
+pub(crate) struct Scripted {
+    port: u16,
+    accepted: Arc<AtomicUsize>,
+    commands: Arc<Mutex<Vec<String>>>,
+    runtime: Option<Runtime>,
+}
+
+impl Scripted {
+    /// Answers each command, whose words have a space between them, by what `answer` says. It is told the port besides.
+    pub(crate) fn start(answer: impl Fn(&str, u16) -> Answer + Send + Sync + 'static) -> Self {
+        let runtime = runtime(1);
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (accepted, commands) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let answer = Arc::new(answer);
+        let (count, log) = (Arc::clone(&accepted), Arc::clone(&commands));
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                tokio::spawn(async move { serve(stream, &log, |command| answer(command, port)).await });
+            }
+        });
+        Self {
+            port,
+            accepted,
+            commands,
+            runtime: Some(runtime),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// How many connections were accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// The commands so far that begin with a word.
+    pub(crate) fn commands(&self, word: &str) -> usize {
+        self.commands
+            .lock()
+            .iter()
+            .filter(|command| command.starts_with(word))
+            .count()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>, answer: impl Fn(&str) -> Answer) {
+    let mut stream = BufReader::new(stream);
+    let mut silent = false;
+    while let Some(command) = command(&mut stream).await {
+        let said = match answer(&command) {
+            Answer::Say(said) => said,
+            Answer::Greet => greeting(&command),
+            Answer::FallSilent => {
+                silent = true;
+                String::new()
+            }
+            Answer::HangUp => return,
+        };
+        log.lock().push(command);
+        if silent {
+            continue;
+        }
+        if stream.write_all(said.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// An array of strings, or the one line that some clients greet with; none where the connection has ended.
+async fn command(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let first = line(stream).await?;
+    let Some(count) = first.strip_prefix('*') else {
+        return Some(first);
+    };
+    let mut words = Vec::new();
+    for _ in 0..count.parse().ok()? {
+        let length: usize = line(stream).await?.strip_prefix('$')?.parse().ok()?;
+        let mut word = vec![0; length + 2];
+        stream.read_exact(&mut word).await.ok()?;
+        words.push(String::from_utf8_lossy(&word[..length]).into_owned());
+    }
+    Some(words.join(" "))
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    (!line.is_empty()).then(|| line.trim_end().to_owned())
+}
+
+fn greeting(command: &str) -> String {
+    match command.split(' ').next() {
+        Some("HELLO") => "%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n",
+        Some("PING") => "+PONG\r\n",
+        Some("CLIENT") if command.ends_with("ID") => ":1\r\n",
+        _ => "+OK\r\n",
+    }
+    .to_owned()
+}
