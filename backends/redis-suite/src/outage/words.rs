@@ -212,19 +212,19 @@ pub(crate) fn outage_what_a_server_quotes_of_a_greeting_is_not_told<C: Client>()
             let error = C::connect(Settings::new(&url).with_resp3(resp3)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Server, "{error}");
             let client = C::from_config_lazy(Settings::new(&url).with_resp3(resp3).config().unwrap()).unwrap();
-            let mut told = format!("{error} {error:?}");
+            let refusal = format!("{error} {error:?}");
             eventually_async("the reason is told", async || {
                 let error = client.backend().get("k").await.unwrap_err();
                 error.to_string().contains("unknown command")
             })
             .await;
             let error = client.ping().await.unwrap_err();
-            told += &format!("{error} {error:?} {client:?} {:?}", client.backend());
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                told += &format!("{cause} {cause:?}");
-                source = cause.source();
+            let mut causes: Vec<&dyn std::error::Error> = vec![&error];
+            while let Some(cause) = causes[causes.len() - 1].source() {
+                causes.push(cause);
             }
+            let words: Vec<String> = causes.iter().map(ToString::to_string).collect();
+            let told = format!("{refusal} {causes:?} {words:?} {client:?} {:?}", client.backend());
             assert!(!told.contains("hunter2"), "{told}");
         });
     }
