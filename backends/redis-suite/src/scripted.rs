@@ -4,7 +4,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     runtime::Runtime,
+    sync::Notify,
 };
 
 use crate::support::runtime;
@@ -26,6 +27,8 @@ pub(crate) enum Answer {
     Greet,
     /// Nothing any more on this connection: an answer to a later command would be taken for this one's.
     FallSilent,
+    /// Nil in RESP3, after which the server reads no further than the beginning of the next command until it is to go on.
+    Stall,
     /// The connection ends.
     HangUp,
 }
@@ -33,9 +36,17 @@ pub(crate) enum Answer {
 /// Listens on a free loopback port. Dropping it ends every connection.
 pub(crate) struct Scripted {
     port: u16,
-    accepted: Arc<AtomicUsize>,
-    commands: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Seen>,
     runtime: Option<Runtime>,
+}
+
+/// What the server has seen, and what it waits for.
+#[derive(Default)]
+struct Seen {
+    accepted: AtomicUsize,
+    commands: Mutex<Vec<String>>,
+    stalled: AtomicBool,
+    go_on: Notify,
 }
 
 impl Scripted {
@@ -44,21 +55,19 @@ impl Scripted {
         let runtime = runtime(1);
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (accepted, commands) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let answer = Arc::new(answer);
-        let (count, log) = (Arc::clone(&accepted), Arc::clone(&commands));
+        let (answer, seen) = (Arc::new(answer), Arc::new(Seen::default()));
+        let server = Arc::clone(&seen);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                count.fetch_add(1, Ordering::SeqCst);
-                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
-                tokio::spawn(async move { serve(stream, &log, |command| answer(command, port)).await });
+                server.accepted.fetch_add(1, Ordering::SeqCst);
+                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&server));
+                tokio::spawn(async move { serve(stream, &seen, |command| answer(command, port)).await });
             }
         });
         Self {
             port,
-            accepted,
-            commands,
+            seen,
             runtime: Some(runtime),
         }
     }
@@ -73,12 +82,23 @@ impl Scripted {
 
     /// How many connections were accepted so far.
     pub(crate) fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.seen.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Tells whether it reads no further.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.seen.stalled.load(Ordering::SeqCst)
+    }
+
+    /// Ends a [stall](Answer::Stall).
+    pub(crate) fn go_on(&self) {
+        self.seen.go_on.notify_one();
     }
 
     /// The commands so far that begin with a word.
     pub(crate) fn commands(&self, word: &str) -> usize {
-        self.commands
+        self.seen
+            .commands
             .lock()
             .iter()
             .filter(|command| command.starts_with(word))
@@ -94,25 +114,34 @@ impl Drop for Scripted {
     }
 }
 
-async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>, answer: impl Fn(&str) -> Answer) {
+async fn serve(stream: TcpStream, seen: &Seen, answer: impl Fn(&str) -> Answer) {
     let mut stream = BufReader::new(stream);
     let mut silent = false;
+    let mut stalls = false;
     while let Some(command) = command(&mut stream).await {
         let said = match answer(&command) {
             Answer::Say(said) => said,
             Answer::Greet => greeting(&command),
+            Answer::Stall => {
+                stalls = true;
+                "_\r\n".to_owned()
+            }
             Answer::FallSilent => {
                 silent = true;
                 String::new()
             }
             Answer::HangUp => return,
         };
-        log.lock().push(command);
+        seen.commands.lock().push(command);
         if silent {
             continue;
         }
         if stream.write_all(said.as_bytes()).await.is_err() {
             return;
+        }
+        if std::mem::take(&mut stalls) && stream.fill_buf().await.is_ok() {
+            seen.stalled.store(true, Ordering::SeqCst);
+            seen.go_on.notified().await;
         }
     }
 }

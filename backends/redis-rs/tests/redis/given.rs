@@ -17,7 +17,7 @@ fn a_connection_of_the_users_is_used_and_never_ended() {
         let written = backend.set("k", "value".into(), forever()).await.unwrap();
         assert!(written.is_done());
         assert_eq!(backend.head("k", 3).await.unwrap().unwrap().bytes(), "val");
-        let items = (0..3_000).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
+        let items = (0..1_100).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
         for written in backend.set_many(items.collect()).await {
             assert!(written.unwrap().is_done());
         }

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use larder::{CacheBackend, ErrorKind, SetItem};
 use testkit::RedisServer;
 
 use crate::{
     Client,
+    scripted::{Answer, Scripted},
     support::{
         DEADLINE, MARGIN, block_on, brief, clients, eventually, eventually_async, forever, on_every_runtime, within,
     },
@@ -25,29 +26,29 @@ fn large() -> Bytes {
 const HEAVY: Duration = Duration::from_secs(1);
 
 pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its_deadline<C: Client>() {
-    let server = RedisServer::start();
+    let server = Scripted::start(|command, _| match command {
+        "GET stall" => Answer::Stall,
+        _ => Answer::Greet,
+    });
     block_on(async {
         let client: C = brief(server.url()).await;
         let backend = client.backend();
-        server.freeze();
-        // More than the sockets take in.
-        let huge = backend.set("huge", Bytes::from(vec![7; 64 * LARGE]), forever());
-        let late = async {
-            let items = (0..10).map(|i| SetItem::new(format!("late{i}"), "v", forever()));
-            let mut written = backend.set_many(items.collect()).await;
-            written.push(backend.set("late", Bytes::from_static(b"v"), forever()).await);
-            written
-        };
-        let (_, written) = join(huge, late).await;
+        assert!(backend.get("stall").await.unwrap().is_none());
+        // More than the sockets take in, so that what comes behind it waits in this process.
+        while !server.is_stalled() {
+            let huge = Bytes::from(vec![b'v'; 64 * LARGE]);
+            assert!(backend.set("huge", huge, forever()).await.is_err());
+        }
+        let items = (0..10).map(|i| SetItem::new(format!("late{i}"), "v", forever()));
+        let mut written = backend.set_many(items.collect()).await;
+        written.push(backend.set("late", Bytes::from_static(b"v"), forever()).await);
         for error in written.into_iter().map(Result::unwrap_err) {
             assert!(error.is_unavailable(), "{error}");
         }
-        // The silence is not found out yet, and the connection goes on where it stopped.
-        server.thaw();
+        server.go_on();
         eventually_async("the server answers", async || client.ping().await.is_ok()).await;
-        backend.get("huge").await.ok();
-        let late: Vec<String> = server.command(&["KEYS", "late*"]);
-        assert!(late.len() <= C::HOLDS, "{late:?}");
+        let late = server.commands("SET late");
+        assert!(late <= C::HOLDS, "{late}");
     });
 }
 
