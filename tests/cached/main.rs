@@ -19,4 +19,5 @@ mod redis_kit;
 mod support;
 mod sync;
 mod timeouts;
+mod traits;
 mod ttls;
