@@ -7,6 +7,7 @@ mod bounds;
 mod cache;
 mod conditions;
 mod conformance;
+mod endings;
 mod executors;
 mod glob;
 mod layers;
