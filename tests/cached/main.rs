@@ -14,6 +14,7 @@ mod leases;
 mod methods;
 mod outages;
 mod outcomes;
+mod programs;
 mod redis_kit;
 
 mod support;
