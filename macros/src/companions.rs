@@ -1,10 +1,10 @@
 //! What stands beside the function: `invalidate`, `refresh`, `peek` and `key`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Generics, Type, spanned::Spanned};
 
-use crate::{expand::quiet, output::is_named_result, parts::Parts};
+use crate::{expand::quiet, output, parts::Parts};
 
 /// One of them.
 struct Companion<'a> {
@@ -40,13 +40,16 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
     let kind = quote!((&#larder::__private::Pick::<#output>::new()).larder_kind());
     let look = quote_spanned!(at_output=> #larder::__private::peek(&(#cache), &#made_key, &#reading, #kind));
     let look = parts.waited_for(&look);
-    let (peeked, looked) = if is_named_result(output) {
+    let (peeked, looked) = match output::result(output) {
+        // Said as it is written; an alias that hides more is told so.
+        Some(written) if let [value, _] = *output::inner(written).collect::<Vec<_>>() => {
+            let looked = quote_spanned!(at_output=> #larder::__private::holding::<#output, #value>(#look));
+            (value.to_token_stream(), looked)
+        }
         // The compiler knows what a local alias of that name stands for.
-        let value = quote_spanned!(at_output=> <#output as #larder::__private::Returned>::Value);
-        (value, look)
-    } else {
+        Some(_) => (quote_spanned!(at_output=> #larder::__private::ValueOf<#output>), look),
         // What hides behind another name comes back under that name.
-        (quote!(#output), quote!(#larder::__private::named(#look, #kind)))
+        None => (quote!(#output), quote!(#larder::__private::named(#look, #kind))),
     };
     let peek = Companion {
         name: "peek",
@@ -84,7 +87,7 @@ pub(crate) fn of(parts: &Parts<'_>) -> TokenStream {
 
     let written = [invalidate, refresh, peek, key].map(|companion| companion.written(parts));
     let key_of_references = key_of_references(parts);
-    quote!(#(#written)* #key_of_references)
+    quote!(#key_of_references #(#written)*)
 }
 
 impl Companion<'_> {
@@ -121,7 +124,7 @@ impl Companion<'_> {
 /// The key of arguments that are still needed.
 fn key_of_references(parts: &Parts<'_>) -> TokenStream {
     let function = parts.function;
-    let name = function.beside("__key");
+    let name = function.beside_for_key();
     let receiver = parts.receiver_input();
     let inputs = parts.key.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
@@ -144,5 +147,36 @@ fn key_of_references(parts: &Parts<'_>) -> TokenStream {
             #(let _ = #names;)*
             #expression
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expand::cached;
+
+    fn peeked(returned: &TokenStream) -> String {
+        let options = quote!(cache = CACHE, key = "{id}", ttl = "1h");
+        let function = quote!(fn user(id: u64) -> #returned { body() });
+        let written = cached(options, function).unwrap().to_string().replace(' ', "");
+        let (_, rest) = written.split_once("fnpeek(id:u64)->").expect("a peek");
+        rest.split_once('{').expect("a body").0.to_owned()
+    }
+
+    #[test]
+    fn the_signature_of_peek_says_what_the_function_says() {
+        let optional = |value: &str| format!("::larder::Result<::core::option::Option<{value}>>");
+        assert_eq!(peeked(&quote!(u64)), optional("u64"));
+        assert_eq!(peeked(&quote!(Option<u64>)), optional("Option<u64>"));
+        assert_eq!(peeked(&quote!(Result<u64, DbError>)), optional("u64"));
+        assert_eq!(
+            peeked(&quote!(std::result::Result<Option<User>, DbError>)),
+            optional("Option<User>")
+        );
+        assert_eq!(
+            peeked(&quote!(anyhow::Result<u64>)),
+            optional("::larder::__private::ValueOf<anyhow::Result<u64>>")
+        );
+        assert_eq!(peeked(&quote!(Found<u64>)), optional("Found<u64>"));
     }
 }

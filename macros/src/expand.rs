@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Meta, Pat, PatIdent, Result, parse_quote, spanned::Spanned};
 
 use crate::{
+    block,
     closure::{inlined, untyped, value_of},
     companions,
     function::{Argument, Function, names},
@@ -17,12 +18,44 @@ use crate::{
 };
 
 pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let item: ItemFn = syn::parse2(item).map_err(|_| {
-        let message = "#[cached] stands on a function with a body, in a module or in an `impl` block of a type";
-        Error::new(Span::call_site(), message)
-    })?;
+    match syn::parse2(item.clone()) {
+        Ok(function) => expanded(options, function),
+        Err(_) => block::cached(&options, item),
+    }
+}
+
+/// A function that stands by itself.
+fn expanded(options: TokenStream, item: ItemFn) -> Result<TokenStream> {
     let options: Options = syn::parse2(options)?;
     let function = Function::read(item, options.is_associated)?;
+    let Written { wrapper, calls, body } = written(&function, &options)?;
+    if function.is_associated {
+        return Ok(quote!(#wrapper #calls #body));
+    }
+    let (name, cfgs, larder) = (function.name(), function.cfgs(), options.larder());
+    let vis = &function.item.vis;
+    let quiet = quiet(&function);
+    let as_written = function.as_written(name);
+    let doc = format!("The calls beside the cached function [`{name}`](fn@{name}).");
+    Ok(quote! {
+        #wrapper
+        #larder::__private::in_an_impl_block_cached_needs_the_word_associated! {
+            { #(#cfgs)* #[doc = #doc] #quiet } #vis #as_written
+            { #(#cfgs)* #quiet } { #calls }
+            { #(#cfgs)* } { #body }
+        }
+    })
+}
+
+/// What becomes of a function.
+pub(crate) struct Written {
+    pub(crate) wrapper: TokenStream,
+    /// What stands beside it.
+    pub(crate) calls: TokenStream,
+    pub(crate) body: TokenStream,
+}
+
+pub(crate) fn written(function: &Function, options: &Options) -> Result<Written> {
     let missing = |what: &str| Error::new(function.name().span(), what);
     let cache = options
         .cache
@@ -31,38 +64,19 @@ pub(crate) fn cached(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let ttl = options.ttl.as_ref().ok_or_else(|| {
         missing("`ttl` is missing; write ttl = \"1h\", or ttl = larder::Ttl::DEFAULT for the cache's own")
     })?;
-    owned::check(&function, &options)?;
+    owned::check(function, options)?;
     let parts = Parts {
-        key: Key::read(&function, &options, cache)?,
-        function: &function,
+        key: Key::read(function, options, cache)?,
+        function,
         cache,
         larder: options.larder(),
-        options: &options,
+        options,
     };
-    let call = parts.call(ttl)?;
-    let wrapper = parts.wrapper();
-    let body = parts.body();
-    let companions = companions::of(&parts);
-    if function.is_associated {
-        return Ok(quote!(#wrapper #companions #call #body));
-    }
-    let (name, cfgs) = (function.name(), function.cfgs());
-    let vis = &function.item.vis;
-    let quiet = quiet(&function);
-    let as_written = function.as_written(name);
-    let doc = format!("The calls beside the cached function [`{name}`](fn@{name}).");
-    Ok(quote! {
-        #wrapper
-        #(#cfgs)*
-        #[doc = #doc]
-        #quiet
-        #[derive(Debug)]
-        #vis enum #as_written {}
-        #(#cfgs)*
-        #quiet
-        impl #name { #companions #call }
-        #(#cfgs)*
-        impl #name { #body }
+    let (companions, call) = (companions::of(&parts), parts.call(ttl)?);
+    Ok(Written {
+        wrapper: parts.wrapper(),
+        calls: quote!(#companions #call),
+        body: parts.body(),
     })
 }
 
@@ -95,7 +109,7 @@ impl Parts<'_> {
     fn wrapper(&self) -> TokenStream {
         let item = &self.function.item;
         let attributes = item.attrs.iter().map(without_expectation);
-        let vis = &item.vis;
+        let vis = (!self.function.is_of_trait).then_some(&item.vis);
         let mut signature = item.sig.clone();
         let (receiver, inputs) = (self.receiver_input(), Self::inputs(&self.function.arguments));
         signature.inputs = parse_quote!(#receiver #(#inputs),*);

@@ -16,6 +16,10 @@ pub(crate) struct Function {
     pub(crate) output: Type,
     /// It stands in an `impl` block.
     pub(crate) is_associated: bool,
+    /// It stands in the `impl` block of a trait, and what is beside it in one of the type's own.
+    pub(crate) is_of_trait: bool,
+    /// It was read with the block that it stands in.
+    pub(crate) is_in_sight: bool,
 }
 
 #[derive(Clone)]
@@ -98,10 +102,22 @@ impl Function {
         let mentions_self = names(signature.to_token_stream()).any(|name| name == "Self");
         Ok(Self {
             is_associated: is_associated || receiver.is_some() || mentions_self,
+            is_of_trait: false,
+            is_in_sight: false,
             receiver,
             arguments,
             output,
             item,
+        })
+    }
+
+    /// One that was read with its block.
+    pub(crate) fn in_block(item: ItemFn, is_of_trait: bool) -> Result<Self> {
+        let function = Self::read(item, true)?;
+        Ok(Self {
+            is_of_trait,
+            is_in_sight: true,
+            ..function
         })
     }
 
@@ -128,6 +144,18 @@ impl Function {
             (true, None) => format_ident!("{}_{}", self.name(), what),
         };
         self.as_written(&name)
+    }
+
+    /// The name of what makes the key of references.
+    ///
+    /// In a trait's `impl` block the compiler knows nothing of what stands beside the function, and says so of each by
+    /// its name. The first says what to do.
+    pub(crate) fn beside_for_key(&self) -> Ident {
+        if self.is_associated && !self.is_in_sight {
+            self.beside("__in_an_impl_of_a_trait_write_cached_above_the_impl_too")
+        } else {
+            self.beside("__key")
+        }
     }
 
     /// A name at its place, as something that the attribute has written.

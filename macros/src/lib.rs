@@ -1,9 +1,10 @@
 //! The `#[cached]` attribute of [larder](https://docs.rs/larder), which re-exports and documents it.
 //!
 //! `options` reads what stands in the attribute, `template` the key, `variables` what an expression names, `function`
-//! what the attribute stands on; `expand` writes the function anew and `companions` what stands beside it. What the
-//! compiler can say better, because it knows types, is left to it: the expansion calls `larder::__private`.
+//! what the attribute stands on, `block` the block around it where the attribute stands there too; `expand` writes the
+//! function anew and `companions` what stands beside it. What the compiler can say better, because it knows types, is left to it: the expansion calls `larder::__private`.
 
+mod block;
 mod closure;
 mod companions;
 mod expand;

@@ -43,11 +43,6 @@ pub(crate) fn read(output: &ReturnType, is_async: bool, function: Span) -> Resul
     Err(Error::new(output.span(), message))
 }
 
-/// Tells whether the type has the name of a `Result`, which an alias of another meaning may have too.
-pub(crate) fn is_named_result(output: &Type) -> bool {
-    result(output).is_some()
-}
-
 /// The type itself: what a macro was given as a `ty` comes in a group without delimiters.
 pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
     while let Type::Group(group) = ty {
@@ -56,8 +51,8 @@ pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
     ty
 }
 
-/// The last segment of a path to something that is called `Result` and has arguments.
-fn result(output: &Type) -> Option<&PathSegment> {
+/// The last segment of a path to something that is called `Result` and has arguments; an alias may be called so too.
+pub(crate) fn result(output: &Type) -> Option<&PathSegment> {
     let Type::Path(path) = output else {
         return None;
     };
@@ -118,7 +113,7 @@ fn reference<'t>(ty: &'t Type, is_meant: &dyn Fn(&TypeReference) -> bool) -> Opt
 }
 
 /// The type arguments of a segment.
-fn inner(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+pub(crate) fn inner(segment: &PathSegment) -> impl Iterator<Item = &Type> {
     let arguments = match &segment.arguments {
         PathArguments::AngleBracketed(arguments) => Some(arguments.args.iter()),
         _ => None,

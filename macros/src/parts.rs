@@ -63,7 +63,7 @@ impl Parts<'_> {
     /// An expression that makes the key, where the arguments are there by value.
     pub(crate) fn made_key(&self) -> TokenStream {
         let (key, turbofish) = (
-            self.function.beside("__key"),
+            self.function.beside_for_key(),
             turbofish(&self.generics_of_key(&TokenStream::new())),
         );
         let receiver = self.receiver();

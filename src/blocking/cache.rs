@@ -21,11 +21,11 @@ use crate::{
 /// - Every call of [`Cache`] is here but [`remember_detached`](Cache::remember_detached): a thread can not leave its own
 ///   load behind. For the same reason a soft timeout ends no call, and a
 ///   [hard one](crate::LoadOptions::hard_timeout) cuts no loader short: it ends the wait for another call's load, and a
-///   call whose own loader took longer may find its time up once that has returned.
+///   call whose own loader took longer answers what that did.
 /// - A call does not wait for a load that its own thread polled last, because nobody would poll it meanwhile: it loads
 ///   at once, and the other load ends as one that came too late.
-/// - One thing can be waited for in vain: two threads whose loaders ask for each other's keys. Each gives up after
-///   [`LoadOptions::wait`](crate::LoadOptions::wait) (30 s) and loads itself.
+/// - Nor does it wait in a ring: of threads whose loaders ask for each other's keys, in one cache or several, the last to
+///   ask loads at once, and the others get what it answers. Under a lease both hold for what this process holds.
 ///
 /// # Errors
 ///

@@ -12,6 +12,7 @@ use super::{
     place::Place,
     sync::Arc,
     table::{Flight, Flights, Landing, Phase},
+    waits::Waits,
 };
 use crate::clock::{Clock, Sleep};
 
@@ -21,6 +22,8 @@ pub(crate) struct Follower {
     flights: Flights,
     flight: Arc<Flight>,
     number: u64,
+    /// Gone with the wait.
+    waits: Option<Waits>,
     has_left: bool,
 }
 
@@ -33,11 +36,12 @@ pub(crate) enum Arrival {
 }
 
 impl Follower {
-    pub(super) fn new(flights: Flights, flight: Arc<Flight>, number: u64) -> Self {
+    pub(super) fn new(flights: Flights, flight: Arc<Flight>, number: u64, waits: Waits) -> Self {
         Self {
             flights,
             flight,
             number,
+            waits: Some(waits),
             has_left: false,
         }
     }
@@ -81,6 +85,8 @@ impl Future for Follower {
             }
         };
         state.waiting.remove(self.number);
+        drop(state);
+        self.waits = None;
         self.has_left = true;
         Poll::Ready(arrival)
     }

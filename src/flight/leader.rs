@@ -10,6 +10,7 @@ use super::{
 pub(crate) struct Leader {
     flights: Flights,
     flight: Arc<Flight>,
+    is_instead_of_waiting: bool,
     is_done: bool,
 }
 
@@ -18,8 +19,20 @@ impl Leader {
         Self {
             flights,
             flight,
+            is_instead_of_waiting: false,
             is_done: false,
         }
+    }
+
+    /// Says whether it leads because the flight that it took the place of would be waited for in vain.
+    pub(super) fn instead_of_waiting(mut self, is: bool) -> Self {
+        self.is_instead_of_waiting = is;
+        self
+    }
+
+    /// Tells whether a load that is under way would be waited for in vain, in the store as well as here.
+    pub(crate) fn is_instead_of_waiting(&self) -> bool {
+        self.is_instead_of_waiting
     }
 
     pub(super) fn flight(&self) -> &Arc<Flight> {

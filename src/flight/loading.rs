@@ -20,6 +20,17 @@ pub(super) fn is_loading(flight: &Arc<Flight>) -> bool {
     POLLED.try_with(is_polled).unwrap_or(false)
 }
 
+/// The loads that poll the calling code, by the addresses of their flights.
+pub(super) fn polled() -> Vec<usize> {
+    let addresses = |polled: &RefCell<Vec<*const Flight>>| polled.borrow().iter().map(|flight| flight.addr()).collect();
+    POLLED.try_with(addresses).unwrap_or_default()
+}
+
+/// By what a flight is told from others while it lives.
+pub(super) fn address(flight: &Arc<Flight>) -> usize {
+    Arc::as_ptr(flight).addr()
+}
+
 /// A load while it runs: calls made from inside it know its flight, and a panic comes out as `None`.
 pub(crate) struct Loading<F> {
     flights: Vec<Arc<Flight>>,

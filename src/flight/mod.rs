@@ -8,6 +8,7 @@
 //! - A leader that is dropped before it lands hands over to exactly one follower; with none, the flight ends and its
 //!   fence is given back to be released.
 //! - A blocking call does not share a flight that its own thread polls: nobody would poll it while the thread waits.
+//! - Nobody joins a ring of loads and threads that wait for each other: the last to come loads for itself.
 //! - A flight leaves the table when its leader is done with it, so an idle table is empty.
 
 mod follower;
@@ -16,6 +17,7 @@ mod loading;
 mod place;
 mod sync;
 mod table;
+mod waits;
 
 pub(crate) use follower::{Arrival, Follower};
 pub(crate) use leader::Leader;

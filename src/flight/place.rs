@@ -3,7 +3,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Counts threads and waits; none has the number 0.
+/// Counts threads and waits of all kinds; none has the number 0.
 static NUMBERED: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -37,6 +37,20 @@ impl Place {
         }
     }
 
+    pub(super) fn thread(self) -> u64 {
+        self.thread
+    }
+
+    /// The blocking wait; 0 outside of all.
+    pub(super) fn wait(self) -> u64 {
+        self.wait
+    }
+
+    /// The thread, where it can poll nothing else before the calling code is done.
+    pub(super) fn thread_if_blocked(self) -> Option<u64> {
+        (self.wait != 0).then_some(self.thread)
+    }
+
     /// Tells whether nobody would poll a load that was polled here last, were the calling code to wait for it: the
     /// thread blocks, and gets back to the load only when it is done waiting.
     pub(super) fn would_starve(self) -> bool {
@@ -65,6 +79,6 @@ impl Drop for Blocked {
     }
 }
 
-fn next() -> u64 {
+pub(super) fn next() -> u64 {
     NUMBERED.fetch_add(1, Ordering::Relaxed)
 }

@@ -16,6 +16,7 @@ use super::{
     loading,
     place::Place,
     sync::{Arc, AtomicU64, Mutex, Ordering},
+    waits::Waits,
 };
 use crate::{clock::Sleep, error::Error};
 
@@ -182,13 +183,22 @@ impl Flights {
             if loading::is_loading(flight) {
                 return Boarding::Reentrant;
             }
-            let mut state = flight.state.lock();
-            let would_starve = matches!(state.phase, Phase::Led) && state.place.would_starve();
-            if state.may_be_shared(ticket, sight) && !would_starve {
-                let number = state.waiting.add();
-                drop(state);
-                return Boarding::Follower(Follower::new(self.clone(), Arc::clone(flight), number));
+            let (may_be_shared, would_starve) = {
+                let state = flight.state.lock();
+                let is_led = matches!(state.phase, Phase::Led);
+                (state.may_be_shared(ticket, sight), is_led && state.place.would_starve())
+            };
+            if may_be_shared
+                && !would_starve
+                && let Some(waits) = Waits::begin(flight)
+            {
+                let number = flight.state.lock().waiting.add();
+                return Boarding::Follower(Follower::new(self.clone(), Arc::clone(flight), number, waits));
             }
+            return Boarding::Leader(
+                self.lead(&mut table, key)
+                    .instead_of_waiting(may_be_shared || would_starve),
+            );
         }
         Boarding::Leader(self.lead(&mut table, key))
     }

@@ -193,6 +193,28 @@ impl<T, E> Returned for Result<T, E> {
     type Value = T;
 }
 
+/// What is cached of a function that returns `R`.
+pub type ValueOf<R> = <R as Returned>::Value;
+
+/// Functions that return a `Result` of `T`, as they say.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is written as a `Result` of `{T}`, and is none",
+    label = "not a `core::result::Result<{T}, _>`",
+    note = "give it another name here, such as `type Found<T> = ..`"
+)]
+pub trait Holding<T> {}
+
+impl<T, E> Holding<T> for Result<T, E> {}
+
+/// What was peeked at, where a function is seen to return a `Result` of `T`.
+///
+/// # Errors
+///
+/// What the peek raised.
+pub fn holding<R: Holding<T>, T>(peeked: crate::error::Result<Option<T>>) -> crate::error::Result<Option<T>> {
+    peeked
+}
+
 /// Errors that can be told to calls on other threads.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be given to calls that share the body from other threads",

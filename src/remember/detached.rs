@@ -142,6 +142,7 @@ where
             ticket,
             wants_value,
             waits_since: OnceLock::new(),
+            has_loaded: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),
@@ -195,7 +196,7 @@ where
     {
         let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
         let (ttl, ticket, wants_value) = (self.ttl, self.ticket, self.wants_value);
-        let waits_since = self.waits_since.clone();
+        let (waits_since, has_loaded) = (self.waits_since.clone(), OnceLock::from(self.has_loaded()));
         Box::pin(async move {
             let _sweeper = cache.sweeper();
             let call = Call {
@@ -206,6 +207,7 @@ where
                 ticket,
                 wants_value,
                 waits_since,
+                has_loaded,
             };
             call.try_lead(leader, seen, async || loader().await).await
         })
@@ -265,6 +267,7 @@ where
                     ticket,
                     wants_value: false,
                     waits_since: OnceLock::new(),
+                    has_loaded: OnceLock::new(),
                 };
                 call.throttle_given_up(&refreshed).await;
             }

@@ -142,6 +142,9 @@ where
             // What is loaded now is to be stored, and not what another load answers.
             Seen::Unwanted(entry) if self.plan.force_refresh => Step::LoadAgainst(entry.slice(..SHORT_LEN)),
             Seen::Stale(Found { bytes: entry, .. }) | Seen::Unwanted(entry) => match self.plan.lease {
+                Some(_) if leader.is_instead_of_waiting() && seen.is_loading(self.cache.now()) => {
+                    self.take_or_join(entry, None)
+                }
                 Some(length) if seen.is_loading(self.cache.now()) => Step::WaitFor(entry.clone(), length),
                 lease => self.take_or_join(entry, lease),
             },
@@ -154,7 +157,7 @@ where
             Seen::Marker(marker) if self.plan.force_refresh => {
                 Step::Place(self.placing(Condition::IfStartsWith(marker.slice(..SHORT_LEN))))
             }
-            Seen::Marker(marker) => match self.plan.lease {
+            Seen::Marker(marker) => match self.plan.lease.filter(|_| !leader.is_instead_of_waiting()) {
                 Some(length) => Step::WaitFor(marker.clone(), length),
                 None if has_looked_again => Step::LoadAgainst(marker.slice(..SHORT_LEN)),
                 // It may have been a flight of this process that has landed since.

@@ -83,6 +83,7 @@ where
         let began = self.cache.settings().clock.monotonic();
         let load = Loading::new([&leader], async { loader().await });
         let outcome = self.while_renewing(&leader, load).await;
+        self.note_loaded();
         let took = self.cache.settings().clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
@@ -220,7 +221,9 @@ where
         F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
         self.cache.count_load();
-        match AssertUnwindSafe(loader()).catch_unwind().await {
+        let outcome = AssertUnwindSafe(loader()).catch_unwind().await;
+        self.note_loaded();
+        match outcome {
             Ok(Ok(loaded)) => match loaded.ttl {
                 Some(Err(error)) => Err(LoadError::Cache(Error::with_operation(error, "remember"))),
                 _ => Ok(Remembered::new(loaded.value, Source::Loaded)),

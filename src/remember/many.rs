@@ -152,6 +152,7 @@ where
                 ticket,
                 wants_value: false,
                 waits_since: std::sync::OnceLock::new(),
+                has_loaded: std::sync::OnceLock::new(),
             })
             .collect();
         let batch = Batch {

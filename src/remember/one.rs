@@ -1,4 +1,9 @@
-use std::{future::Future, ops::ControlFlow, sync::OnceLock, time::Duration};
+use std::{
+    future::Future,
+    ops::ControlFlow,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
 
 use futures::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,6 +39,8 @@ pub(super) struct Call<'a, B, S, C> {
     pub(super) wants_value: bool,
     /// When the call first had to wait, by the monotonic clock.
     pub(super) waits_since: OnceLock<Duration>,
+    /// Whether its own loader has ended; kept where somebody asks.
+    pub(super) has_loaded: OnceLock<Arc<AtomicBool>>,
 }
 
 impl<B, S, C> Cache<B, S, C>
@@ -174,6 +181,7 @@ where
             ticket,
             wants_value,
             waits_since: OnceLock::new(),
+            has_loaded: OnceLock::new(),
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),

@@ -206,7 +206,9 @@ impl LoadOptions {
     ///
     /// Then it answers the stale value where a window has kept one, else
     /// [`LoadError::TimedOut`](crate::LoadError::TimedOut). Its own load is dropped;
-    /// [`remember_detached`](crate::Cache::remember_detached) lets it go on in the background.
+    /// [`remember_detached`](crate::Cache::remember_detached) lets it go on in the background. A call whose own loader
+    /// has ended by then answers what that did, however long storing it takes: a blocking loader, which nobody can cut
+    /// short, may end late.
     pub fn hard_timeout(mut self, limit: impl TryInto<Ttl, Error: Into<Error>>) -> Self {
         self.hard_timeout = self.span("hard_timeout", limit).or(self.hard_timeout);
         self

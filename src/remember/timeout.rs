@@ -1,6 +1,14 @@
 //! How long a call waits for a load.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::future::{Either, select};
@@ -19,6 +27,20 @@ use crate::{
 };
 
 type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
+
+impl<B, S, C> Call<'_, B, S, C> {
+    /// Where it is noted whether this call's own loader has ended.
+    pub(super) fn has_loaded(&self) -> Arc<AtomicBool> {
+        Arc::clone(self.has_loaded.get_or_init(Arc::default))
+    }
+
+    /// Says that this call's own loader has ended.
+    pub(super) fn note_loaded(&self) {
+        if self.plan.hard_timeout.is_some() {
+            self.has_loaded().store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 impl<B, S, C> Call<'_, B, S, C>
 where
@@ -67,6 +89,11 @@ where
             Either::Left((answer, _)) => return answer,
             Either::Right(((), load)) => load,
         };
+        if self.has_loaded().load(Ordering::Relaxed) {
+            // Its loader held the thread for too long, or was quick and its value is on the way to the store: whoever
+            // has a value is not told that there is none.
+            return load.await;
+        }
         let answer = kept.and_then(|kept| Some((self.answer_kept(&kept)?, kept)));
         let Some((answer, kept)) = answer else {
             return if self.plan.waits_out {

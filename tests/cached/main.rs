@@ -14,9 +14,11 @@ mod leases;
 mod methods;
 mod outages;
 mod outcomes;
+mod programs;
 mod redis_kit;
 
 mod support;
 mod sync;
 mod timeouts;
+mod traits;
 mod ttls;

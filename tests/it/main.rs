@@ -19,3 +19,4 @@ mod remember;
 mod round_trip;
 mod sample;
 mod single;
+mod waits;

@@ -1,9 +1,10 @@
 //! How long a call waits for a load, and what it answers then.
 
-use std::time::Duration;
+use std::{future::ready, sync::mpsc, time::Duration};
 
 use futures::FutureExt;
 use larder::{LoadError, LoadOptions, Loaded, Source, StaleReason};
+use larder_memory::Operation;
 
 use super::{
     process::{LEASE, Process, is, stale},
@@ -234,4 +235,33 @@ fn a_hard_timeout_answers_no_value_past_its_stale_window() {
     world.pass(Duration::from_secs(30));
     let answer = tasks.poll(call).unwrap();
     assert!(matches!(answer, Err(LoadError::TimedOut)), "{answer:?}");
+}
+
+#[test]
+fn a_loader_that_has_ended_is_answered_though_the_time_is_up_before_its_value_is_stored() {
+    for is_detached in [false, true] {
+        let world = memory();
+        let options = LoadOptions::new().hard_timeout("1s").stale_if_error("10m");
+        let cache = world.builder().load_options(options.clone()).build().unwrap();
+        let (held, clock) = (world.backend.clone(), world.clock.clone());
+        let (sender, gates) = mpsc::channel();
+        // As a blocking loader does, it holds the thread.
+        let load = move || {
+            clock.advance(Duration::from_secs(2));
+            sender.send(held.faults().hold_of(Operation::Set)).unwrap();
+            ready(Ok::<_, String>(Loaded::value(7_usize)))
+        };
+        let answer = async {
+            if is_detached {
+                cache.remember_detached("key", 60, &options, load).await
+            } else {
+                cache.remember_with("key", 60, &options, load).await
+            }
+        };
+        let mut answer = Box::pin(answer);
+        assert!(answer.as_mut().now_or_never().is_none(), "{is_detached}");
+        drop(gates.recv().unwrap());
+        assert_eq!(block_on(answer).unwrap(), is(7, Source::Loaded));
+        assert_eq!(block_on(cache.get("key")).unwrap(), Some(7_usize));
+    }
 }

@@ -1,5 +1,6 @@
 //! The backend against real servers.
 
+mod endings;
 mod given;
 mod glob;
 mod layers;
