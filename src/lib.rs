@@ -97,7 +97,10 @@ pub use cache::{
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
-pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
+pub use hook::{
+    BackgroundOutcome, Counts, Ending, Event, Failure, Hook, HookSpan, LeaseOutcome, Operation, OperationKind,
+    OperationOutcome,
+};
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/cached.md")]
 pub use larder_macros::cached;

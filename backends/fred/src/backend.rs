@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use futures::Stream;
-use larder::{CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
 
 use crate::link::Link;
 
@@ -82,6 +82,10 @@ impl FredBackend {
 }
 
 impl CacheBackend for FredBackend {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_system("redis")
+    }
+
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.call("get", self.link.get(key))
     }
