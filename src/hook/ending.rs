@@ -65,7 +65,10 @@ impl fmt::Debug for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cache(error) => f.debug_tuple("Cache").field(error).finish(),
-            _ => f.write_str(self.as_str()),
+            Self::Loader(_) => f.write_str("Loader"),
+            Self::Panicked => f.write_str("Panicked"),
+            Self::Reentrant => f.write_str("Reentrant"),
+            Self::TimedOut => f.write_str("TimedOut"),
         }
     }
 }
@@ -109,6 +112,7 @@ pub enum OperationOutcome {
     Cancelled,
 }
 
+/// By index.
 const NAMES: [&str; 15] = [
     "hit",
     "miss",
@@ -133,6 +137,9 @@ impl OperationOutcome {
     pub const fn as_str(self) -> &'static str {
         NAMES[self.index()]
     }
+
+    #[cfg_attr(not(feature = "collector"), expect(dead_code, reason = "for the collector"))]
+    pub(crate) const NAMES: [&'static str; Self::COUNT] = NAMES;
 
     pub(crate) const COUNT: usize = NAMES.len();
 
@@ -226,6 +233,12 @@ impl Counts {
     /// The names of the outcomes that there were, and how many keys had each.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         NAMES.into_iter().zip(self.0).filter(|&(_, count)| count > 0)
+    }
+
+    /// By index.
+    #[cfg_attr(not(feature = "collector"), expect(dead_code, reason = "for the collector"))]
+    pub(crate) const fn all(&self) -> [u64; OperationOutcome::COUNT] {
+        self.0
     }
 
     pub(super) fn add(&mut self, outcome: OperationOutcome, keys: u64) {

@@ -167,8 +167,12 @@ impl BackgroundOutcome<'_> {
 impl fmt::Debug for BackgroundOutcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Loaded => f.write_str("Loaded"),
+            Self::Failed(_) => f.write_str("Failed"),
             Self::Raised(error) => f.debug_tuple("Raised").field(error).finish(),
-            _ => f.write_str(self.as_str()),
+            Self::Panicked => f.write_str("Panicked"),
+            Self::TimedOut => f.write_str("TimedOut"),
+            Self::Refused => f.write_str("Refused"),
         }
     }
 }
