@@ -35,7 +35,7 @@ const SCOPE: &str = "larder";
 /// use larder_memory::MemoryBackend;
 /// use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 ///
-/// # futures::executor::block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let spans = InMemorySpanExporter::default();
 /// let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
 /// let hook = OpenTelemetryHook::builder().tracer_provider(&provider).namespace("0").build();
