@@ -152,7 +152,7 @@ fn hooks_are_told_of_a_fill_that_an_invalidation_has_voided() {
         assert_eq!(world.outcome(), OperationOutcome::FillVoided);
 
         let load = || async {
-            tokio_free_yield().await;
+            yield_once().await;
             Ok::<_, ()>(Loaded::value(1_u32))
         };
         let options = LoadOptions::new();
@@ -172,7 +172,7 @@ fn hooks_are_told_of_a_fill_that_an_invalidation_has_voided() {
 }
 
 /// Is pending once.
-async fn tokio_free_yield() {
+async fn yield_once() {
     let mut has_yielded = false;
     std::future::poll_fn(|cx| {
         if std::mem::replace(&mut has_yielded, true) {
