@@ -85,6 +85,7 @@ mod random;
 mod remember;
 mod runtime;
 mod serializer;
+mod telemetry;
 mod ttl;
 
 pub use backend::{
@@ -97,7 +98,10 @@ pub use cache::{
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
-pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
+pub use hook::{
+    BackgroundOutcome, Counts, Ending, Event, Failure, Hook, HookSpan, LeaseOutcome, Operation, OperationKind,
+    OperationOutcome,
+};
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/cached.md")]
 pub use larder_macros::cached;
@@ -105,6 +109,14 @@ pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};
+#[cfg(feature = "metrics")]
+pub use telemetry::MetricsHook;
+#[cfg(feature = "tracing")]
+pub use telemetry::TracingHook;
+#[cfg(feature = "collector")]
+pub use telemetry::{KeyStats, MetricsCollector, MetricsSnapshot, OperationStats, SignalStats, ValueStats};
+#[cfg(feature = "opentelemetry")]
+pub use telemetry::{OpenTelemetryBuilder, OpenTelemetryHook};
 pub use ttl::Ttl;
 
 /// Compiles and runs what the README and the guide show.

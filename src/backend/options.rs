@@ -245,12 +245,24 @@ impl fmt::Debug for SetItem {
     }
 }
 
-/// What a backend may do that Redis does not, as data; tests select by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a backend is and may do that Redis does not, as data; tests select by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// The backend is bounded and may drop any entry at any time. Default: `false`.
     pub evicts: bool,
+    /// The system that it stores in, by its name in OpenTelemetry's `db.system.name`, such as `redis`. Default:
+    /// `larder`, for what is in the process itself.
+    pub system: &'static str,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            evicts: false,
+            system: "larder",
+        }
+    }
 }
 
 impl Capabilities {
@@ -258,6 +270,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_evicts(mut self, evicts: bool) -> Self {
         self.evicts = evicts;
+        self
+    }
+
+    /// Names the system that the backend stores in.
+    #[must_use]
+    pub const fn with_system(mut self, system: &'static str) -> Self {
+        self.system = system;
         self
     }
 }

@@ -1,9 +1,10 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::park::block_on;
 use crate::{
     cache::{Cache, CacheStats, FallbackPolicy},
     compressor::Snappy,
+    hook::Hook,
     serializer::Postcard,
 };
 
@@ -108,6 +109,23 @@ impl<B, S, C> BlockingCache<B, S, C> {
     #[must_use]
     pub fn with_fallback(&self, policy: FallbackPolicy) -> Self {
         self.cache.with_fallback(policy).blocking()
+    }
+
+    /// The name that its operations and events carry, as [`Cache::name`] says.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.cache.name()
+    }
+
+    /// The hooks that are told of its calls, as [`Cache::hooks`] says.
+    pub fn hooks(&self) -> impl Iterator<Item = &Arc<dyn Hook>> {
+        self.cache.hooks()
+    }
+
+    /// The same cache with other hooks for the calls made through it, as [`Cache::with_hooks`] says.
+    #[must_use]
+    pub fn with_hooks(&self, hooks: impl IntoIterator<Item = Arc<dyn Hook>>) -> Self {
+        self.cache.with_hooks(hooks).blocking()
     }
 
     /// See [`Cache::close`]. Background loads are begun by [`as_async`](Self::as_async).

@@ -2,11 +2,12 @@ use std::collections::HashMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Cache, Lookup, during, remember::Keys};
+use super::{Cache, Lookup, during, remember::Keys, write::done_if};
 use crate::{
     backend::{CacheBackend, SetItem},
     compressor::Compressor,
     error::{Error, ErrorKind, Result},
+    hook::{Failure, OperationKind, OperationOutcome, Scope},
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -45,20 +46,10 @@ where
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<HashMap<String, T>> {
         let keys = owned(keys);
-        let results = self.read_many(keys, "get_many").await;
-        let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-        let nothing_answered = failed == results.len();
-        let mut found = HashMap::with_capacity(results.len() - failed);
-        for (key, result) in results {
-            match result {
-                Ok(Lookup::Hit(value)) => {
-                    found.insert(key, value);
-                }
-                Err(error) if nothing_answered || !is_partial(&error) => return Err(error),
-                Ok(Lookup::Absent | Lookup::Miss) | Err(_) => {}
-            }
-        }
-        Ok(found)
+        let scope = self.begin(OperationKind::GetMany, None, Some(keys.len()));
+        let found = found_of(self.read_many(&scope, keys).await);
+        scope.finish(found.as_ref().err().map(Failure::Cache));
+        found
     }
 
     /// Reads many keys in one round trip (one per node of a cluster) and answers each by itself, in the order given.
@@ -67,32 +58,38 @@ where
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Vec<(String, Result<Lookup<T>>)> {
         let keys = owned(keys);
-        self.read_many(keys, "get_many_results").await
+        let scope = self.begin(OperationKind::GetManyResults, None, Some(keys.len()));
+        let results = self.read_many(&scope, keys).await;
+        scope.finish(None);
+        results
     }
 
     async fn read_many<T: DeserializeOwned>(
         &self,
+        scope: &Scope<'_>,
         keys: Vec<String>,
-        operation: &'static str,
     ) -> Vec<(String, Result<Lookup<T>>)> {
+        let operation = scope.name();
         let schema = self.settings().sealing.schema;
         let (good, physical) = self.physical_of(&keys, operation);
         let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
-        let mut entries = self.backend().get_many(&wanted).await.into_iter().zip(&good);
-        let answers = physical.into_iter().map(|refused| {
-            if let Some(error) = refused {
-                return Err(error);
-            }
-            let (entry, physical) = entries.next().ok_or_else(|| short_answer(operation))?;
-            let entry = entry.map_err(during(operation))?;
-            self.decode(physical, entry.as_ref().map(crate::Entry::bytes), schema)
-                .map_err(during(operation))
-        });
-        let answers: Vec<_> = answers.collect();
+        let mut entries = (self.store(scope).get_many(&wanted).await).into_iter().zip(&good);
         keys.into_iter()
-            .zip(answers)
-            .map(|(key, answer)| {
-                let answer = self.or_substitute(operation, &key, answer);
+            .zip(physical)
+            .map(|(key, refused)| {
+                let answer = match refused {
+                    Some(error) => Err(error),
+                    None => match entries.next() {
+                        Some((Ok(entry), physical)) => {
+                            self.decode(scope, physical, entry.as_ref().map(crate::Entry::bytes), schema)
+                        }
+                        Some((Err(error), _)) => Err(error),
+                        None => Err(short_answer(operation)),
+                    },
+                };
+                let answer = answer.map_err(during(operation));
+                let answer = self.or_substitute(scope, &key, answer);
+                scope.count(&answer, Lookup::outcome);
                 (key, answer)
             })
             .collect()
@@ -115,10 +112,13 @@ where
         K: AsRef<str>,
         T: Serialize,
     {
-        let ttl = self.settings().ttl(ttl).map_err(during("set_many"))?;
-        let prepared = self.prepare_many(items, ttl);
-        let results = self.put_many(prepared, "set_many").await;
-        all_or_first(results.into_iter().map(|(_, result)| result), "set_many").map(|_| ())
+        let items: Vec<_> = items.into_iter().collect();
+        let scope = self.begin(OperationKind::SetMany, None, Some(items.len()));
+        let results = self.put_many(&scope, items, ttl).await;
+        let written = results
+            .and_then(|results| all_or_first(results.into_iter().map(|(_, result)| result), "set_many").map(|_| ()));
+        scope.finish(written.as_ref().err().map(Failure::Cache));
+        written
     }
 
     /// Stores many values like [`set_many`](Self::set_many) and answers each by itself, in the order given.
@@ -135,13 +135,15 @@ where
         K: AsRef<str>,
         T: Serialize,
     {
-        let ttl = self.settings().ttl(ttl).map_err(during("set_many_results"))?;
-        let prepared = self.prepare_many(items, ttl);
-        Ok(self.put_many(prepared, "set_many_results").await)
+        let items: Vec<_> = items.into_iter().collect();
+        let scope = self.begin(OperationKind::SetManyResults, None, Some(items.len()));
+        let results = self.put_many(&scope, items, ttl).await;
+        scope.finish(results.as_ref().err().map(Failure::Cache));
+        results
     }
 
     /// Encodes each item, so that one that can not be encoded fails alone.
-    fn prepare_many<K, T>(&self, items: impl IntoIterator<Item = (K, T)>, ttl: Ttl) -> Vec<(String, Result<SetItem>)>
+    fn prepare_many<K, T>(&self, scope: &Scope<'_>, items: Vec<(K, T)>, ttl: Ttl) -> Vec<(String, Result<SetItem>)>
     where
         K: AsRef<str>,
         T: Serialize,
@@ -150,18 +152,35 @@ where
         items
             .into_iter()
             .map(|(key, value)| {
-                let write = self.prepare_for(key.as_ref(), &value, ttl, schema);
+                let write = self.prepare_for(scope, key.as_ref(), &value, ttl, schema);
                 let item = write.map(|write| SetItem::new(write.key, write.entry, write.options));
                 (key.as_ref().to_owned(), item)
             })
             .collect()
     }
 
-    async fn put_many(
+    async fn put_many<K, T>(
         &self,
+        scope: &Scope<'_>,
+        items: Vec<(K, T)>,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+    ) -> Result<Vec<(String, Result<()>)>>
+    where
+        K: AsRef<str>,
+        T: Serialize,
+    {
+        let operation = scope.name();
+        let ttl = self.settings().ttl(ttl).map_err(during(operation))?;
+        let prepared = self.prepare_many(scope, items, ttl);
+        Ok(self.send_many(scope, prepared).await)
+    }
+
+    async fn send_many(
+        &self,
+        scope: &Scope<'_>,
         prepared: Vec<(String, Result<SetItem>)>,
-        operation: &'static str,
     ) -> Vec<(String, Result<()>)> {
+        let operation = scope.name();
         let mut items = Vec::with_capacity(prepared.len());
         let mut refused = Vec::with_capacity(prepared.len());
         for (key, item) in prepared {
@@ -176,7 +195,7 @@ where
         let written: Vec<String> = items.iter().map(|item: &SetItem| item.key.clone()).collect();
         let written: Vec<&str> = written.iter().map(String::as_str).collect();
         let _voided = self.invalidate(Keys::Many(&written));
-        let mut outcomes = self.backend().set_many(items).await.into_iter();
+        let mut outcomes = self.store(scope).set_many(items).await.into_iter();
         refused
             .into_iter()
             .map(|(key, refused)| {
@@ -188,7 +207,8 @@ where
                         .map(|_| ())
                         .map_err(during(operation)),
                 };
-                let result = self.or_nothing(operation, &key, result, ());
+                let result = self.or_nothing(scope, &key, result, ());
+                scope.count(&result, |()| OperationOutcome::Done);
                 (key, result)
             })
             .collect()
@@ -207,9 +227,11 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// [`delete_many_results`](Self::delete_many_results) answers each by itself.
     pub async fn delete_many(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Result<u64> {
         let keys = owned(keys);
-        let results = self.remove_many(keys, "delete_many").await;
-        let removed = all_or_first(results.into_iter().map(|(_, result)| result), "delete_many")?;
-        Ok(removed.into_iter().map(u64::from).sum())
+        let scope = self.begin(OperationKind::DeleteMany, None, Some(keys.len()));
+        let results = self.remove_many(&scope, keys).await;
+        let removed = all_or_first(results.into_iter().map(|(_, result)| result), "delete_many");
+        scope.finish(removed.as_ref().err().map(Failure::Cache));
+        Ok(removed?.into_iter().map(u64::from).sum())
     }
 
     /// Removes many keys like [`delete_many`](Self::delete_many) and answers for each whether it was there, in the
@@ -219,14 +241,18 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Vec<(String, Result<bool>)> {
         let keys = owned(keys);
-        self.remove_many(keys, "delete_many_results").await
+        let scope = self.begin(OperationKind::DeleteManyResults, None, Some(keys.len()));
+        let results = self.remove_many(&scope, keys).await;
+        scope.finish(None);
+        results
     }
 
-    async fn remove_many(&self, keys: Vec<String>, operation: &'static str) -> Vec<(String, Result<bool>)> {
+    async fn remove_many(&self, scope: &Scope<'_>, keys: Vec<String>) -> Vec<(String, Result<bool>)> {
+        let operation = scope.name();
         let (good, physical) = self.physical_of(&keys, operation);
         let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
         let _voided = self.invalidate(Keys::Many(&wanted));
-        let mut outcomes = self.backend().delete_many(&wanted).await.into_iter();
+        let mut outcomes = self.store(scope).delete_many(&wanted).await.into_iter();
         let answers = physical.into_iter().map(|refused| match refused {
             Some(error) => Err(error),
             None => outcomes
@@ -239,7 +265,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         keys.into_iter()
             .zip(answers)
             .map(|(key, answer)| {
-                let answer = self.or_nothing(operation, &key, answer, false);
+                let answer = self.or_nothing(scope, &key, answer, false);
+                scope.count(&answer, done_if);
                 (key, answer)
             })
             .collect()
@@ -260,6 +287,23 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
             .collect();
         (good, refused)
     }
+}
+
+/// What the keys that answered have.
+fn found_of<T>(results: Vec<(String, Result<Lookup<T>>)>) -> Result<HashMap<String, T>> {
+    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
+    let nothing_answered = failed == results.len();
+    let mut found = HashMap::with_capacity(results.len() - failed);
+    for (key, result) in results {
+        match result {
+            Ok(Lookup::Hit(value)) => {
+                found.insert(key, value);
+            }
+            Err(error) if nothing_answered || !is_partial(&error) => return Err(error),
+            Ok(Lookup::Absent | Lookup::Miss) | Err(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 fn owned(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {

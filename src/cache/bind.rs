@@ -7,6 +7,7 @@ use crate::{
     backend::{CacheBackend, KeyTtl},
     compressor::Compressor,
     error::{Error, Result},
+    hook::OperationKind,
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -78,7 +79,7 @@ where
     where
         T: DeserializeOwned,
     {
-        Ok(self.cache.read(&self.key, self.schema, "get").await?.into_option())
+        Ok((self.cache.read(&self.key, self.schema, OperationKind::Get).await?).into_option())
     }
 
     /// See [`Cache::lookup`].
@@ -86,7 +87,7 @@ where
     where
         T: DeserializeOwned,
     {
-        self.cache.read(&self.key, self.schema, "lookup").await
+        self.cache.read(&self.key, self.schema, OperationKind::Lookup).await
     }
 
     /// See [`Cache::pull`].
@@ -94,7 +95,7 @@ where
     where
         T: DeserializeOwned,
     {
-        self.cache.take(&self.key, self.schema, "pull").await
+        self.cache.take(&self.key, self.schema).await
     }
 
     /// See [`Cache::set`].
@@ -102,8 +103,7 @@ where
     where
         T: Serialize,
     {
-        let write = self.cache.prepare(&self.key, value, ttl, self.schema, "set")?;
-        self.cache.put(write, "set").await
+        self.cache.put(&self.key, value, ttl, self.schema).await
     }
 
     /// See [`Cache::add`].
@@ -111,8 +111,7 @@ where
     where
         T: Serialize,
     {
-        let write = self.cache.prepare(&self.key, value, ttl, self.schema, "add")?;
-        self.cache.put_if_absent(write, "add").await
+        self.cache.put_if_absent(&self.key, value, ttl, self.schema).await
     }
 
     /// See [`Cache::replace`].
@@ -120,19 +119,18 @@ where
     where
         T: Serialize,
     {
-        let write = self.cache.prepare(&self.key, value, ttl, self.schema, "replace")?;
-        self.cache.put_if_present(write, "replace").await
+        self.cache.put_if_present(&self.key, value, ttl, self.schema).await
     }
 
     /// See [`Cache::exists`].
     pub async fn exists(&self) -> Result<bool> {
-        let life = self.cache.peek(&self.key, self.schema, "exists").await?;
+        let life = self.cache.peek(&self.key, self.schema, OperationKind::Exists).await?;
         Ok(life != KeyTtl::Missing)
     }
 
     /// See [`Cache::ttl`].
     pub async fn ttl(&self) -> Result<KeyTtl> {
-        self.cache.peek(&self.key, self.schema, "ttl").await
+        self.cache.peek(&self.key, self.schema, OperationKind::Ttl).await
     }
 
     /// See [`Cache::pttl`].

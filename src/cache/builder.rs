@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Cache, FallbackPolicy, keyspace::KeySpace};
 use crate::{
@@ -62,7 +62,19 @@ pub struct CacheBuilder<B, S = Postcard, C = Snappy> {
     clock: Option<Arc<dyn Clock>>,
     runtime: Arc<dyn Runtime>,
     background_limit: usize,
+    name: Option<Arc<str>>,
+    hooks: HookList,
     problem: Option<Error>,
+}
+
+/// The hooks that a builder was given.
+#[derive(Default)]
+struct HookList(Vec<Arc<dyn Hook>>);
+
+impl fmt::Debug for HookList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.len())
+    }
 }
 
 #[derive(Debug)]
@@ -73,11 +85,14 @@ pub(crate) struct Settings {
     pub(super) on_undecodable: OnUndecodable,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) load_options: LoadOptions,
-    pub(crate) hooks: Hooks,
+    pub(super) name: Arc<str>,
     pub(crate) background: Background,
 }
 
 const BACKGROUND_LIMIT: usize = 1024;
+
+/// What a cache without a name or a prefix is called.
+pub(crate) const DEFAULT_NAME: &str = "larder";
 
 impl Default for Settings {
     fn default() -> Self {
@@ -92,7 +107,7 @@ impl Default for Settings {
             on_undecodable: OnUndecodable::default(),
             clock: Arc::new(SystemClock::new()),
             load_options: LoadOptions::new(),
-            hooks: Hooks::default(),
+            name: DEFAULT_NAME.into(),
             background: Background::new(Arc::new(ThreadRuntime), BACKGROUND_LIMIT),
         }
     }
@@ -140,6 +155,8 @@ impl<B> CacheBuilder<B> {
             clock: None,
             runtime: Arc::new(ThreadRuntime),
             background_limit: BACKGROUND_LIMIT,
+            name: None,
+            hooks: HookList::default(),
             problem: None,
         }
     }
@@ -197,6 +214,8 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             clock: self.clock,
             runtime: self.runtime,
             background_limit: self.background_limit,
+            name: self.name,
+            hooks: self.hooks,
             problem: self.problem,
         }
     }
@@ -213,6 +232,8 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             clock: self.clock,
             runtime: self.runtime,
             background_limit: self.background_limit,
+            name: self.name,
+            hooks: self.hooks,
             problem: self.problem,
         }
     }
@@ -296,9 +317,19 @@ impl<B, S, C> CacheBuilder<B, S, C> {
         self
     }
 
+    /// What the cache is called in metrics, spans and events. Default: its prefix, or `larder` without one.
+    ///
+    /// Scopes have the name of the cache that they are of.
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(name.as_ref().into());
+        self
+    }
+
     /// Tells `hook` what the cache does. May be called several times; hooks are told in the order they were added.
+    ///
+    /// To go on using the hook, or to give it to several caches, hand over an `Arc` of it.
     pub fn hook(mut self, hook: impl Hook) -> Self {
-        self.settings.hooks.add(hook);
+        self.hooks.0.push(Arc::new(hook));
         self
     }
 
@@ -316,12 +347,17 @@ impl<B, S, C> CacheBuilder<B, S, C> {
             .clock
             .unwrap_or_else(|| Arc::new(RuntimeClock::new(Arc::clone(&self.runtime))));
         settings.background = Background::new(self.runtime, self.background_limit);
+        settings.name = (self.name)
+            .or_else(|| self.keys.prefix().map(Into::into))
+            .unwrap_or(settings.name);
+        let hooks = Hooks::new(Arc::clone(&settings.name), Arc::clone(&settings.clock), self.hooks.0);
         Ok(Cache::assemble(
             self.backend,
             self.serializer,
             self.compressor,
             self.keys,
             self.fallback,
+            hooks,
             settings,
         ))
     }

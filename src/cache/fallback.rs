@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Cache, Inner, Lookup};
 use crate::{
     error::{Error, Result},
+    hook::{Event, Hooks, Note, Scope},
     serializer::{self, Decoded, Serializer},
 };
 
@@ -94,15 +95,34 @@ impl FallbackPolicy {
         Self::Callback(FallbackCallback(Arc::new(callback)))
     }
 
-    pub(super) fn or_nothing<T>(&self, operation: &'static str, key: &str, result: Result<T>, nothing: T) -> Result<T> {
+    pub(super) fn or_nothing<T>(
+        &self,
+        hooks: &Hooks,
+        scope: &Scope<'_>,
+        key: &str,
+        result: Result<T>,
+        nothing: T,
+    ) -> Result<T> {
         match result {
-            Err(error) if error.is_unavailable() => self.substitute(operation, key, error).map(|_| nothing),
+            Err(error) if error.is_unavailable() => self.substitute(hooks, scope, key, error).map(|_| nothing),
             result => result,
         }
     }
 
     #[cold]
-    fn substitute(&self, operation: &'static str, key: &str, error: Error) -> Result<Option<Erased>> {
+    fn substitute(&self, hooks: &Hooks, scope: &Scope<'_>, key: &str, error: Error) -> Result<Option<Erased>> {
+        let answer = self.answer(scope.name(), key, error.clone())?;
+        scope.note(Note::Fallback);
+        let kind = scope.kind();
+        hooks.emit(|cache| Event::FallbackAnswered {
+            cache,
+            kind,
+            error: &error,
+        });
+        Ok(answer)
+    }
+
+    fn answer(&self, operation: &'static str, key: &str, error: Error) -> Result<Option<Erased>> {
         match self {
             Self::Raise => Err(error),
             Self::ReturnNone => Ok(None),
@@ -158,26 +178,28 @@ impl<B, S, C> Cache<B, S, C> {
             inner: Arc::new(Inner {
                 keys: self.inner.keys.clone(),
                 fallback: policy,
+                hooks: self.inner.hooks.clone(),
                 core: Arc::clone(&self.inner.core),
             }),
         }
     }
 
     /// The answer of a call that answers no value, where `nothing` is what an empty cache would.
-    pub(super) fn or_nothing<T>(&self, operation: &'static str, key: &str, result: Result<T>, nothing: T) -> Result<T> {
-        self.inner.fallback.or_nothing(operation, key, result, nothing)
+    pub(super) fn or_nothing<T>(&self, scope: &Scope<'_>, key: &str, result: Result<T>, nothing: T) -> Result<T> {
+        let Inner { fallback, hooks, .. } = &*self.inner;
+        fallback.or_nothing(hooks, scope, key, result, nothing)
     }
 
     /// [`or_nothing`](Self::or_nothing) where only the physical key is at hand.
     pub(super) fn or_nothing_at<T>(
         &self,
-        operation: &'static str,
+        scope: &Scope<'_>,
         physical: &str,
         result: Result<T>,
         nothing: T,
     ) -> Result<T> {
         let key = self.inner.keys.logical(physical).unwrap_or(physical);
-        self.or_nothing(operation, key, result, nothing)
+        self.or_nothing(scope, key, result, nothing)
     }
 }
 
@@ -185,12 +207,15 @@ impl<B, S: Serializer, C> Cache<B, S, C> {
     /// The answer of a call that answers a value.
     pub(super) fn or_substitute<T: DeserializeOwned>(
         &self,
-        operation: &'static str,
+        scope: &Scope<'_>,
         key: &str,
         result: Result<Lookup<T>>,
     ) -> Result<Lookup<T>> {
         let value = match result {
-            Err(error) if error.is_unavailable() => self.inner.fallback.substitute(operation, key, error)?,
+            Err(error) if error.is_unavailable() => {
+                let Inner { fallback, hooks, .. } = &*self.inner;
+                fallback.substitute(hooks, scope, key, error)?
+            }
             result => return result,
         };
         let Some(value) = value else {
@@ -207,7 +232,7 @@ impl<B, S: Serializer, C> Cache<B, S, C> {
             Ok(Decoded::Absent) => Ok(Lookup::Absent),
             Err(error) => Err(
                 Error::codec("the value of the fallback is none of the type that was asked for")
-                    .with_operation(operation)
+                    .with_operation(scope.name())
                     .with_source(error),
             ),
         }

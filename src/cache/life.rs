@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use super::{
     Cache, during,
-    write::{ATTEMPTS, contended},
+    write::{ATTEMPTS, contended, done_if},
 };
 use crate::{
     backend::{CacheBackend, Condition, Expiry, KeyTtl, Outcome, SetOptions},
     envelope::{HEAD_LEN, Header, LONG_LEN, Parsed, SHORT_LEN, Times, parse, with_life},
     error::{Error, Result},
+    hook::{OperationKind, Scope},
     ttl::Ttl,
 };
 
@@ -21,8 +22,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A malformed, negative or zero ttl, an over-long key; what the backend raises.
     pub async fn expire(&self, key: &str, ttl: impl TryInto<Ttl, Error: Into<Error>>) -> Result<bool> {
-        let ttl = self.settings().ttl(ttl).map_err(during("expire"))?;
-        self.live_for(key, ttl, "expire").await
+        let ttl = self.settings().ttl(ttl);
+        self.live_for(key, ttl, OperationKind::Expire).await
     }
 
     /// Gives the value under `key` a fresh life of the cache's `default_ttl`; answers whether there was a value.
@@ -31,8 +32,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A cache without a `default_ttl`; as [`expire`](Self::expire).
     pub async fn touch(&self, key: &str) -> Result<bool> {
-        let ttl = self.settings().ttl(Ttl::DEFAULT).map_err(during("touch"))?;
-        self.live_for(key, ttl, "touch").await
+        let ttl = self.settings().ttl(Ttl::DEFAULT);
+        self.live_for(key, ttl, OperationKind::Touch).await
     }
 
     /// Takes the expiry off the value under `key`; answers whether there was a value.
@@ -41,18 +42,28 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// An over-long key; what the backend raises.
     pub async fn persist(&self, key: &str) -> Result<bool> {
-        self.live_for(key, Ttl::FOREVER, "persist").await
+        self.live_for(key, Ok(Ttl::FOREVER), OperationKind::Persist).await
     }
 
-    pub(super) async fn live_for(&self, key: &str, ttl: Ttl, operation: &'static str) -> Result<bool> {
-        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
-        let changed = self.try_live_for(&physical, ttl, operation).await;
-        self.or_nothing(operation, key, changed, false)
+    async fn live_for(&self, key: &str, ttl: Result<Ttl>, kind: OperationKind) -> Result<bool> {
+        let scope = self.begin(kind, Some(key), None);
+        let changed = self.try_live_for(&scope, key, ttl).await;
+        scope.end(&changed, done_if);
+        changed
     }
 
-    async fn try_live_for(&self, physical: &str, ttl: Ttl, operation: &'static str) -> Result<bool> {
-        for _ in 0..ATTEMPTS {
-            let outcome = self.change_life(physical, ttl.as_duration()).await;
+    async fn try_live_for(&self, scope: &Scope<'_>, key: &str, ttl: Result<Ttl>) -> Result<bool> {
+        let ttl = ttl.map_err(during(scope.name()))?;
+        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
+        let changed = self.live_at(scope, &physical, ttl).await;
+        self.or_nothing(scope, key, changed, false)
+    }
+
+    async fn live_at(&self, scope: &Scope<'_>, physical: &str, ttl: Ttl) -> Result<bool> {
+        let operation = scope.name();
+        for attempt in 1..=ATTEMPTS {
+            scope.attempt(attempt);
+            let outcome = self.change_life(scope, physical, ttl.as_duration()).await;
             match outcome.map_err(during(operation))? {
                 Change::Done(is_value) => return Ok(is_value),
                 Change::Again => {}
@@ -62,8 +73,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     }
 
     /// Changes the life of the very entry that it looks at.
-    async fn change_life(&self, physical: &str, life: Option<Duration>) -> Result<Change> {
-        let backend = self.backend();
+    async fn change_life(&self, scope: &Scope<'_>, physical: &str, life: Option<Duration>) -> Result<Change> {
+        let backend = self.store(scope);
         let Some(head) = backend.head(physical, HEAD_LEN).await? else {
             return Ok(Change::Done(false));
         };
@@ -82,7 +93,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
                 return Ok(Change::Done(false));
             }
             (Ok(Parsed::Value(header)), _) if header.times().is_some() => {
-                return self.change_logical_life(physical, &header, head.ttl(), life).await;
+                return (self.change_logical_life(scope, physical, &header, head.ttl(), life)).await;
             }
             (Ok(Parsed::Value(_)), Some(span)) => backend.expire(physical, span, this()).await?,
             (Ok(Parsed::Value(_)), None) => backend.persist(physical, this()).await?,
@@ -97,12 +108,13 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// Rewrites the header of an entry with a logical life, which lives on past it for as long as it did before.
     async fn change_logical_life(
         &self,
+        scope: &Scope<'_>,
         physical: &str,
         header: &Header,
         kept: KeyTtl,
         life: Option<Duration>,
     ) -> Result<Change> {
-        let backend = self.backend();
+        let backend = self.store(scope);
         let now = self.now();
         let Some(entry) = backend.get(physical).await? else {
             return Ok(Change::Again);
@@ -118,7 +130,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
         let rewritten = match with_life(physical, entry.bytes(), now, expires) {
             Ok(Some(rewritten)) => rewritten,
             Ok(None) => return Ok(Change::Again),
-            Err(reason) => return self.undecodable(reason).map(|()| Change::Done(false)),
+            Err(reason) => return self.undecodable(scope, reason).map(|()| Change::Done(false)),
         };
         // The whole lease block has to be as it was read, or a take-over would be undone.
         let unchanged = Condition::IfStartsWith(entry.bytes().slice(..LONG_LEN));

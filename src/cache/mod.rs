@@ -4,6 +4,7 @@ mod batch;
 mod bind;
 mod builder;
 mod fallback;
+mod hooks;
 mod keyspace;
 mod life;
 mod pattern;
@@ -20,6 +21,7 @@ use std::{
     },
 };
 
+pub(crate) use self::builder::DEFAULT_NAME;
 pub use self::{
     bind::Bound,
     builder::{CacheBuilder, OnUndecodable},
@@ -27,7 +29,15 @@ pub use self::{
     read::Lookup,
 };
 use self::{builder::Settings, keyspace::KeySpace};
-use crate::{clock::Clock, compressor::Snappy, error::Error, flight::Flights, serializer::Postcard};
+use crate::{
+    backend::CacheBackend,
+    clock::Clock,
+    compressor::Snappy,
+    error::Error,
+    flight::Flights,
+    hook::{Hooks, OperationKind, Scope, Store},
+    serializer::Postcard,
+};
 
 /// A typed cache over a backend `B`, with values encoded by a serializer `S` and a compressor `C`.
 ///
@@ -80,6 +90,7 @@ pub struct Cache<B, S = Postcard, C = Snappy> {
 struct Inner<B, S, C> {
     keys: KeySpace,
     fallback: FallbackPolicy,
+    hooks: Hooks,
     core: Arc<Core<B, S, C>>,
 }
 
@@ -124,6 +135,7 @@ impl<B> Cache<B> {
             Snappy,
             KeySpace::default(),
             fallback,
+            Hooks::default(),
             Settings::default(),
         )
     }
@@ -141,6 +153,7 @@ impl<B, S, C> Cache<B, S, C> {
         compressor: C,
         keys: KeySpace,
         fallback: FallbackPolicy,
+        hooks: Hooks,
         settings: Settings,
     ) -> Self {
         let core = Arc::new(Core {
@@ -154,7 +167,12 @@ impl<B, S, C> Cache<B, S, C> {
             voided_fills: AtomicU64::new(0),
         });
         Self {
-            inner: Arc::new(Inner { keys, fallback, core }),
+            inner: Arc::new(Inner {
+                keys,
+                fallback,
+                hooks,
+                core,
+            }),
         }
     }
 
@@ -182,6 +200,7 @@ impl<B, S, C> Cache<B, S, C> {
             inner: Arc::new(Inner {
                 keys: self.inner.keys.nested(name),
                 fallback: self.inner.fallback.clone(),
+                hooks: self.inner.hooks.clone(),
                 core: Arc::clone(&self.inner.core),
             }),
         }
@@ -213,12 +232,29 @@ impl<B, S, C> Cache<B, S, C> {
         }
     }
 
+    pub(crate) fn hook_list(&self) -> &Hooks {
+        &self.inner.hooks
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.inner.core.settings
     }
 
     pub(crate) fn now(&self) -> std::time::Duration {
         self.settings().clock.unix_time()
+    }
+}
+
+impl<B: CacheBackend, S, C> Cache<B, S, C> {
+    /// Begins a call.
+    pub(crate) fn begin<'a>(&self, kind: OperationKind, key: Option<&'a str>, batch_size: Option<usize>) -> Scope<'a> {
+        let system = || self.backend().capabilities().system;
+        self.inner.hooks.begin(kind, key, batch_size, system)
+    }
+
+    /// The backend, as a call or a part of one asks it.
+    pub(crate) fn store<'a>(&'a self, scope: &'a Scope<'a>) -> Store<'a, B> {
+        Store::new(self.backend(), scope)
     }
 }
 

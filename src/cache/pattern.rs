@@ -1,9 +1,10 @@
 use futures::{Stream, StreamExt, stream};
 
-use super::{Cache, during, remember::Keys};
+use super::{Cache, Inner, during, remember::Keys};
 use crate::{
     backend::CacheBackend,
     error::{Error, Result},
+    hook::{Failure, OperationKind, OperationOutcome},
 };
 
 impl<B: CacheBackend, S, C> Cache<B, S, C> {
@@ -39,20 +40,38 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A dropped stream asks for no further page.
     pub fn keys(&self, pattern: &str) -> impl Stream<Item = Result<String>> + Send + Unpin + use<'_, B, S, C> {
-        let space = &self.inner.keys;
-        let pages = self.backend().scan(&space.pattern(pattern));
-        let (policy, pattern) = (&self.inner.fallback, pattern.to_owned());
-        Box::pin(pages.flat_map(move |page| {
-            let page = policy.or_nothing("keys", &pattern, page.map_err(during("keys")), Vec::new());
-            let keys: Vec<_> = match page {
-                Ok(page) => page
-                    .iter()
-                    .filter_map(|key| space.logical(key).map(|key| Ok(key.to_owned())))
-                    .collect(),
-                Err(error) => vec![Err(error)],
+        let Inner {
+            keys: space,
+            fallback,
+            hooks,
+            ..
+        } = &*self.inner;
+        let pages = Box::pin(self.backend().scan(&space.pattern(pattern)));
+        let scope = self.begin(OperationKind::Keys, Some(pattern), None).into_owned();
+        let pages = stream::unfold(Some((pages, scope, pattern.to_owned())), move |state| async move {
+            let (mut pages, scope, pattern) = state?;
+            let part = scope.child(OperationKind::BackendScan, Some(&pattern), None);
+            let page = pages.next().await;
+            part.end_number(&page.as_ref().map_or(Ok(0), |page| page.as_ref().map(Vec::len)));
+            let Some(page) = page else {
+                scope.finish(None);
+                return None;
             };
-            stream::iter(keys)
-        }))
+            let has_failed = page.is_err();
+            match fallback.or_nothing(hooks, &scope, &pattern, page.map_err(during("keys")), Vec::new()) {
+                Ok(page) => {
+                    let keys = page.iter().filter_map(|key| space.logical(key));
+                    let keys: Vec<_> = keys.map(|key| Ok(key.to_owned())).collect();
+                    scope.count_many(OperationOutcome::Done, (keys.len() + usize::from(has_failed)) as u64);
+                    Some((keys, Some((pages, scope, pattern))))
+                }
+                Err(error) => {
+                    scope.finish(Some(Failure::Cache(&error)));
+                    Some((vec![Err(error)], None))
+                }
+            }
+        });
+        Box::pin(pages.flat_map(stream::iter))
     }
 
     /// Removes every key that matches `pattern` and answers how many it removed.
@@ -70,7 +89,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A call that is dropped has removed some of the keys.
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
-        self.remove_matching(pattern, &self.inner.keys.pattern(pattern), "delete_pattern")
+        let physical = self.inner.keys.pattern(pattern);
+        self.remove_matching(pattern, &physical, OperationKind::DeletePattern)
             .await
     }
 
@@ -82,13 +102,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// the whole database: [`clear_database`](Self::clear_database) says so in its name. Otherwise as
     /// [`delete_pattern`](Self::delete_pattern).
     pub async fn clear(&self) -> Result<u64> {
-        if self.prefix().is_none() {
-            return Err(Error::invalid(
-                "the cache has no prefix, so this would remove every key of the database; clear_database does that",
-            )
-            .with_operation("clear"));
-        }
-        self.remove_matching("*", &self.inner.keys.pattern("*"), "clear").await
+        let physical = self.inner.keys.pattern("*");
+        self.remove_matching("*", &physical, OperationKind::Clear).await
     }
 
     /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
@@ -97,12 +112,26 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// As [`delete_pattern`](Self::delete_pattern).
     pub async fn clear_database(&self) -> Result<u64> {
-        self.remove_matching("*", "*", "clear_database").await
+        self.remove_matching("*", "*", OperationKind::ClearDatabase).await
     }
 
-    async fn remove_matching(&self, pattern: &str, physical: &str, operation: &'static str) -> Result<u64> {
-        let _voided = self.invalidate(Keys::Matching(physical));
-        let removed = self.backend().delete_matching(physical).await;
-        self.or_nothing(operation, pattern, removed.map_err(during(operation)), 0)
+    async fn remove_matching(&self, pattern: &str, physical: &str, kind: OperationKind) -> Result<u64> {
+        let scope = self.begin(kind, Some(pattern), None);
+        let removed = if kind == OperationKind::Clear && self.prefix().is_none() {
+            Err(Error::invalid(
+                "the cache has no prefix, so this would remove every key of the database; clear_database does that",
+            )
+            .with_operation(scope.name()))
+        } else {
+            let _voided = self.invalidate(Keys::Matching(physical));
+            let removed = self.store(&scope).delete_matching(physical).await;
+            self.or_nothing(&scope, pattern, removed.map_err(during(scope.name())), 0)
+        };
+        scope.end_number(
+            &removed
+                .as_ref()
+                .map(|&keys| usize::try_from(keys).unwrap_or(usize::MAX)),
+        );
+        removed
     }
 }

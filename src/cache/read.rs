@@ -9,6 +9,7 @@ use crate::{
     compressor::Compressor,
     envelope::{HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
     error::Result,
+    hook::{Note, OperationKind, OperationOutcome, Scope},
     serializer::{Decoded, Serializer},
 };
 
@@ -60,6 +61,14 @@ impl<T> Lookup<T> {
         }
     }
 
+    pub(super) const fn outcome(&self) -> OperationOutcome {
+        match self {
+            Self::Hit(_) => OperationOutcome::Hit,
+            Self::Absent => OperationOutcome::Negative,
+            Self::Miss => OperationOutcome::Miss,
+        }
+    }
+
     /// Tells whether the cache had an answer: a value, or the fact that there is none.
     #[must_use]
     pub const fn is_cached(&self) -> bool {
@@ -82,7 +91,9 @@ where
     ///
     /// An over-long key; what the backend raises. Undecodable bytes are a miss, unless the cache raises them.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let found = self.read(key, self.settings().sealing.schema, "get").await?;
+        let found = self
+            .read(key, self.settings().sealing.schema, OperationKind::Get)
+            .await?;
         Ok(found.into_option())
     }
 
@@ -92,26 +103,35 @@ where
     ///
     /// As [`get`](Self::get).
     pub async fn lookup<T: DeserializeOwned>(&self, key: &str) -> Result<Lookup<T>> {
-        self.read(key, self.settings().sealing.schema, "lookup").await
+        self.read(key, self.settings().sealing.schema, OperationKind::Lookup)
+            .await
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         key: &str,
         schema: u32,
-        operation: &'static str,
+        kind: OperationKind,
     ) -> Result<Lookup<T>> {
-        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
-        let found = match self.backend().get(&physical).await {
-            Ok(entry) => self.decode(&physical, entry.as_ref().map(crate::Entry::bytes), schema),
+        let scope = self.begin(kind, Some(key), None);
+        let found = self.try_read(&scope, key, schema).await;
+        scope.end(&found, Lookup::outcome);
+        found
+    }
+
+    async fn try_read<T: DeserializeOwned>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<T>> {
+        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
+        let found = match self.store(scope).get(&physical).await {
+            Ok(entry) => self.decode(scope, &physical, entry.as_ref().map(crate::Entry::bytes), schema),
             Err(error) => Err(error),
         };
-        self.or_substitute(operation, key, found.map_err(during(operation)))
+        self.or_substitute(scope, key, found.map_err(during(scope.name())))
     }
 
     /// The answer that a stored entry gives a reader.
     pub(super) fn decode<T: DeserializeOwned>(
         &self,
+        scope: &Scope<'_>,
         physical: &str,
         entry: Option<&Bytes>,
         schema: u32,
@@ -119,15 +139,16 @@ where
         let Some(entry) = entry else {
             return Ok(Lookup::Miss);
         };
-        match self.open(physical, entry, schema) {
+        match self.open(scope, physical, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),
-            Err(reason) => self.undecodable(reason).map(|()| Lookup::Miss),
+            Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
 
     pub(crate) fn open<T: DeserializeOwned>(
         &self,
+        scope: &Scope<'_>,
         physical: &str,
         entry: &[u8],
         schema: u32,
@@ -140,6 +161,7 @@ where
             schema,
             physical,
             entry,
+            |serialized| scope.note_bytes(Some(serialized), entry.len()),
         )
     }
 
@@ -151,7 +173,7 @@ where
     ///
     /// As [`get`](Self::get).
     pub async fn exists(&self, key: &str) -> Result<bool> {
-        let life = self.peek(key, self.settings().sealing.schema, "exists").await?;
+        let life = (self.peek(key, self.settings().sealing.schema, OperationKind::Exists)).await?;
         Ok(life != KeyTtl::Missing)
     }
 
@@ -180,7 +202,7 @@ where
     ///
     /// As [`get`](Self::get).
     pub async fn ttl(&self, key: &str) -> Result<KeyTtl> {
-        self.peek(key, self.settings().sealing.schema, "ttl").await
+        self.peek(key, self.settings().sealing.schema, OperationKind::Ttl).await
     }
 
     /// The same as [`ttl`](Self::ttl), which has millisecond resolution already; Redis users know it by this name.
@@ -192,14 +214,25 @@ where
         self.ttl(key).await
     }
 
-    pub(super) async fn peek(&self, key: &str, schema: u32, operation: &'static str) -> Result<KeyTtl> {
+    pub(super) async fn peek(&self, key: &str, schema: u32, kind: OperationKind) -> Result<KeyTtl> {
+        let scope = self.begin(kind, Some(key), None);
+        let life = self.try_peek(&scope, key, schema).await;
+        scope.end(&life, |life| match life {
+            KeyTtl::Missing => OperationOutcome::Miss,
+            _ => OperationOutcome::Hit,
+        });
+        life
+    }
+
+    async fn try_peek(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<KeyTtl> {
+        let operation = scope.name();
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
         let head = self
-            .backend()
+            .store(scope)
             .head(&physical, HEAD_LEN)
             .await
             .map_err(during(operation));
-        let head = self.or_nothing(operation, key, head, None)?;
+        let head = self.or_nothing(scope, key, head, None)?;
         let Some(head) = head else {
             return Ok(KeyTtl::Missing);
         };
@@ -216,7 +249,7 @@ where
                 (Some(fresh), _) => KeyTtl::Expires(fresh),
             }),
             Err(reason) => self
-                .undecodable(reason)
+                .undecodable(scope, reason)
                 .map(|()| KeyTtl::Missing)
                 .map_err(during(operation)),
         }
@@ -233,7 +266,8 @@ impl<B, S, C> Cache<B, S, C> {
         }
     }
 
-    pub(crate) fn undecodable(&self, reason: Undecodable) -> Result<()> {
+    pub(crate) fn undecodable(&self, scope: &Scope<'_>, reason: Undecodable) -> Result<()> {
+        scope.note(Note::Undecodable);
         self.inner.core.undecodable.fetch_add(1, Ordering::Relaxed);
         match self.settings().on_undecodable {
             OnUndecodable::Miss => Ok(()),

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     flight::Flights,
     glob,
+    hook::{Note, Scope},
     remember::{LoadOptions, Plan},
     serializer::Serializer,
     ttl::Ttl,
@@ -46,7 +47,8 @@ impl<B, S, C> Cache<B, S, C> {
         self.inner.core.loads.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_voided(&self) {
+    pub(crate) fn count_voided(&self, scope: &Scope<'_>) {
+        scope.note(Note::FillVoided);
         self.inner.core.voided_fills.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -93,6 +95,7 @@ impl Drop for Invalidation<'_> {
 impl<B, S: Serializer, C: Compressor> Cache<B, S, C> {
     pub(crate) fn seal<T: Serialize + ?Sized>(
         &self,
+        scope: &Scope<'_>,
         physical: &str,
         value: &T,
         schema: u32,
@@ -103,7 +106,13 @@ impl<B, S: Serializer, C: Compressor> Cache<B, S, C> {
             schema,
             ..core.settings.sealing
         };
-        seal(&core.serializer, &core.compressor, sealing, physical, value, times)
+        let mut size = 0;
+        let (serializer, compressor) = (&core.serializer, &core.compressor);
+        let entry = seal(serializer, compressor, sealing, physical, value, times, |bytes| {
+            size = bytes
+        })?;
+        scope.note_bytes(Some(size), entry.len());
+        Ok(entry)
     }
 }
 

@@ -4,13 +4,14 @@ use serde::de::DeserializeOwned;
 use super::{
     Cache, Lookup, during,
     remember::Keys,
-    write::{ATTEMPTS, contended},
+    write::{ATTEMPTS, contended, done_if},
 };
 use crate::{
     backend::{CacheBackend, Condition, Outcome},
     compressor::Compressor,
     envelope::{KIND_VALUE, Opened, SHORT_LEN},
     error::{ErrorKind, Result},
+    hook::{OperationKind, Scope},
     serializer::Serializer,
 };
 
@@ -24,16 +25,24 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// An over-long key; what the backend raises.
     pub async fn delete(&self, key: &str) -> Result<bool> {
-        let physical = self.inner.keys.physical(key).map_err(during("delete"))?;
-        let _voided = self.invalidate(Keys::One(&physical));
-        let removed = self.remove(&physical).await.map_err(during("delete"));
-        self.or_nothing("delete", key, removed, false)
+        let scope = self.begin(OperationKind::Delete, Some(key), None);
+        let removed = self.try_delete(&scope, key).await;
+        scope.end(&removed, done_if);
+        removed
     }
 
-    async fn remove(&self, physical: &str) -> Result<bool> {
-        let backend = self.backend();
+    async fn try_delete(&self, scope: &Scope<'_>, key: &str) -> Result<bool> {
+        let physical = self.inner.keys.physical(key).map_err(during("delete"))?;
+        let _voided = self.invalidate(Keys::One(&physical));
+        let removed = self.remove(scope, &physical).await.map_err(during("delete"));
+        self.or_nothing(scope, key, removed, false)
+    }
+
+    async fn remove(&self, scope: &Scope<'_>, physical: &str) -> Result<bool> {
+        let backend = self.store(scope);
         let value = Condition::IfStartsWith(Bytes::from_static(&KIND_VALUE));
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
+            scope.attempt(attempt);
             let error = match backend.delete(physical, value.clone()).await {
                 Ok(Outcome::Done) => return Ok(true),
                 Ok(Outcome::Missing) => return Ok(false),
@@ -90,35 +99,39 @@ where
     ///
     /// A call that is dropped may have removed the value without answering it.
     pub async fn pull<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        self.take(key, self.settings().sealing.schema, "pull").await
+        self.take(key, self.settings().sealing.schema).await
     }
 
-    pub(super) async fn take<T: DeserializeOwned>(
-        &self,
-        key: &str,
-        schema: u32,
-        operation: &'static str,
-    ) -> Result<Option<T>> {
-        let physical = self.inner.keys.physical(key).map_err(during(operation))?;
+    pub(super) async fn take<T: DeserializeOwned>(&self, key: &str, schema: u32) -> Result<Option<T>> {
+        let scope = self.begin(OperationKind::Pull, Some(key), None);
+        let found = self.try_take(&scope, key, schema).await;
+        scope.end(&found, Lookup::outcome);
+        Ok(found?.into_option())
+    }
+
+    async fn try_take<T: DeserializeOwned>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<T>> {
+        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
         let _voided = self.invalidate(Keys::One(&physical));
-        let found = self.take_at(&physical, schema).await.map_err(during(operation));
-        Ok(self.or_substitute(operation, key, found)?.into_option())
+        let found = self.take_at(scope, &physical, schema).await;
+        self.or_substitute(scope, key, found.map_err(during(scope.name())))
     }
 
-    async fn take_at<T: DeserializeOwned>(&self, physical: &str, schema: u32) -> Result<Lookup<T>> {
-        for _ in 0..ATTEMPTS {
-            let Some(entry) = self.backend().get(physical).await? else {
+    async fn take_at<T: DeserializeOwned>(&self, scope: &Scope<'_>, physical: &str, schema: u32) -> Result<Lookup<T>> {
+        let store = self.store(scope);
+        for attempt in 1..=ATTEMPTS {
+            scope.attempt(attempt);
+            let Some(entry) = store.get(physical).await? else {
                 return Ok(Lookup::Miss);
             };
             let bytes = entry.bytes();
-            let found = match self.open(physical, bytes, schema) {
+            let found = match self.open(scope, physical, bytes, schema) {
                 Ok(Opened::Marker) => Lookup::Miss,
                 Ok(Opened::Value(value, header)) => self.answer(value, &header),
-                Err(reason) => return self.undecodable(reason).map(|()| Lookup::Miss),
+                Err(reason) => return self.undecodable(scope, reason).map(|()| Lookup::Miss),
             };
             // The fence is fresh in every write, so this removes the very entry that was read.
             let this = Condition::IfStartsWith(bytes.slice(..SHORT_LEN));
-            match self.backend().delete(physical, this).await? {
+            match store.delete(physical, this).await? {
                 Outcome::Done => return Ok(found),
                 Outcome::Missing => return Ok(Lookup::Miss),
                 Outcome::Mismatch => {}

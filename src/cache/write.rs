@@ -9,6 +9,7 @@ use crate::{
     compressor::Compressor,
     envelope::{HEAD_LEN, KIND_MARKER, KIND_VALUE, Parsed, SHORT_LEN, Sealing, parse, seal},
     error::{Error, ErrorKind, Result},
+    hook::{OperationKind, OperationOutcome, Scope},
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -35,8 +36,7 @@ where
     where
         T: Serialize + ?Sized,
     {
-        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "set")?;
-        self.put(write, "set").await
+        self.put(key, value, ttl, self.settings().sealing.schema).await
     }
 
     /// Stores `value` only where nothing is cached under `key`; answers whether it did.
@@ -62,8 +62,8 @@ where
     where
         T: Serialize + ?Sized,
     {
-        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "add")?;
-        self.put_if_absent(write, "add").await
+        self.put_if_absent(key, value, ttl, self.settings().sealing.schema)
+            .await
     }
 
     /// Stores `value` only where a value is cached under `key`; answers whether it did.
@@ -78,27 +78,28 @@ where
     where
         T: Serialize + ?Sized,
     {
-        let write = self.prepare(key, value, ttl, self.settings().sealing.schema, "replace")?;
-        self.put_if_present(write, "replace").await
+        self.put_if_present(key, value, ttl, self.settings().sealing.schema)
+            .await
     }
 
     /// Does everything about a write that needs no backend, so that a bad one is refused before anything is sent.
-    pub(super) fn prepare<T>(
+    fn prepare<T>(
         &self,
+        scope: &Scope<'_>,
         key: &str,
         value: &T,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
         schema: u32,
-        operation: &'static str,
     ) -> Result<Write>
     where
         T: Serialize + ?Sized,
     {
-        let ttl = self.settings().ttl(ttl).map_err(during(operation))?;
-        self.prepare_for(key, value, ttl, schema).map_err(during(operation))
+        let ttl = self.settings().ttl(ttl).map_err(during(scope.name()))?;
+        self.prepare_for(scope, key, value, ttl, schema)
+            .map_err(during(scope.name()))
     }
 
-    pub(super) fn prepare_for<T>(&self, key: &str, value: &T, ttl: Ttl, schema: u32) -> Result<Write>
+    pub(super) fn prepare_for<T>(&self, scope: &Scope<'_>, key: &str, value: &T, ttl: Ttl, schema: u32) -> Result<Write>
     where
         T: Serialize + ?Sized,
     {
@@ -108,36 +109,83 @@ where
             schema,
             ..core.settings.sealing
         };
-        let entry = seal(&core.serializer, &core.compressor, sealing, &key, value, |_| None)?;
+        let mut size = 0;
+        let (serializer, compressor) = (&core.serializer, &core.compressor);
+        let entry = seal(
+            serializer,
+            compressor,
+            sealing,
+            &key,
+            value,
+            |_| None,
+            |bytes| size = bytes,
+        )?;
+        scope.note_bytes(Some(size), entry.len());
         let options = SetOptions::new(core.settings.expiry(ttl));
         Ok(Write { key, entry, options })
     }
 
-    pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
-        let _voided = self.invalidate(Keys::One(&write.key));
-        let written = self.put_on(&write, Condition::Always, operation).await.map(|_| ());
-        self.or_nothing_at(operation, &write.key, written, ())
+    pub(super) async fn put<T>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        schema: u32,
+    ) -> Result<()>
+    where
+        T: Serialize + ?Sized,
+    {
+        let scope = self.begin(OperationKind::Set, Some(key), None);
+        let written = match self.prepare(&scope, key, value, ttl, schema) {
+            Ok(write) => {
+                let _voided = self.invalidate(Keys::One(&write.key));
+                let written = self.put_on(&scope, &write, Condition::Always).await.map(|_| ());
+                self.or_nothing_at(&scope, &write.key, written, ())
+            }
+            Err(error) => Err(error),
+        };
+        scope.end(&written, |()| OperationOutcome::Done);
+        written
     }
 
-    pub(super) async fn put_if_absent(&self, write: Write, operation: &'static str) -> Result<bool> {
-        let added = self.try_add(&write, operation).await;
-        self.or_nothing_at(operation, &write.key, added, false)
+    pub(super) async fn put_if_absent<T>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        schema: u32,
+    ) -> Result<bool>
+    where
+        T: Serialize + ?Sized,
+    {
+        let scope = self.begin(OperationKind::Add, Some(key), None);
+        let added = match self.prepare(&scope, key, value, ttl, schema) {
+            Ok(write) => {
+                let added = self.try_add(&scope, &write).await;
+                self.or_nothing_at(&scope, &write.key, added, false)
+            }
+            Err(error) => Err(error),
+        };
+        scope.end(&added, done_if);
+        added
     }
 
-    async fn try_add(&self, write: &Write, operation: &'static str) -> Result<bool> {
-        for _ in 0..ATTEMPTS {
-            if self.put_on(write, Condition::IfAbsent, operation).await?.is_done() {
+    async fn try_add(&self, scope: &Scope<'_>, write: &Write) -> Result<bool> {
+        let operation = scope.name();
+        for attempt in 1..=ATTEMPTS {
+            scope.attempt(attempt);
+            if self.put_on(scope, write, Condition::IfAbsent).await?.is_done() {
                 self.flights().void(&write.key);
                 return Ok(true);
             }
             // Something stands there. A marker, or a value past its life, is nothing to the caller.
-            let nothing = match self.standing(&write.key).await.map_err(during(operation))? {
+            let nothing = match self.standing(scope, &write.key).await.map_err(during(operation))? {
                 // Gone again; or a key of another type, which reads as nothing and is an error to this.
                 Standing::Nothing => Condition::IfStartsWith(Bytes::from_static(&KIND_MARKER)),
                 Standing::Value(_) | Standing::Other => return Ok(false),
                 Standing::Marker(prefix) | Standing::Stale(prefix) => Condition::IfStartsWith(prefix),
             };
-            if self.put_on(write, nothing, operation).await?.is_done() {
+            if self.put_on(scope, write, nothing).await?.is_done() {
                 self.flights().void(&write.key);
                 return Ok(true);
             }
@@ -145,20 +193,39 @@ where
         Err(contended(operation))
     }
 
-    pub(super) async fn put_if_present(&self, write: Write, operation: &'static str) -> Result<bool> {
-        let replaced = self.try_replace(&write, operation).await;
-        self.or_nothing_at(operation, &write.key, replaced, false)
+    pub(super) async fn put_if_present<T>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        schema: u32,
+    ) -> Result<bool>
+    where
+        T: Serialize + ?Sized,
+    {
+        let scope = self.begin(OperationKind::Replace, Some(key), None);
+        let replaced = match self.prepare(&scope, key, value, ttl, schema) {
+            Ok(write) => {
+                let replaced = self.try_replace(&scope, &write).await;
+                self.or_nothing_at(&scope, &write.key, replaced, false)
+            }
+            Err(error) => Err(error),
+        };
+        scope.end(&replaced, done_if);
+        replaced
     }
 
-    async fn try_replace(&self, write: &Write, operation: &'static str) -> Result<bool> {
-        for _ in 0..ATTEMPTS {
-            let prefix = match self.standing(&write.key).await.map_err(during(operation))? {
+    async fn try_replace(&self, scope: &Scope<'_>, write: &Write) -> Result<bool> {
+        let operation = scope.name();
+        for attempt in 1..=ATTEMPTS {
+            scope.attempt(attempt);
+            let prefix = match self.standing(scope, &write.key).await.map_err(during(operation))? {
                 Standing::Value(prefix) => prefix,
                 // A key of another type reads as nothing and is an error to this.
                 Standing::Nothing => Bytes::from_static(&KIND_VALUE),
                 Standing::Stale(_) | Standing::Marker(_) | Standing::Other => return Ok(false),
             };
-            let replaced = self.put_on(write, Condition::IfStartsWith(prefix), operation).await?;
+            let replaced = self.put_on(scope, write, Condition::IfStartsWith(prefix)).await?;
             match replaced {
                 Outcome::Done => {
                     self.flights().void(&write.key);
@@ -172,8 +239,8 @@ where
     }
 
     /// Looks at what stands under a key.
-    async fn standing(&self, physical: &str) -> Result<Standing> {
-        let Some(head) = self.backend().head(physical, HEAD_LEN).await? else {
+    async fn standing(&self, scope: &Scope<'_>, physical: &str) -> Result<Standing> {
+        let Some(head) = self.store(scope).head(physical, HEAD_LEN).await? else {
             return Ok(Standing::Nothing);
         };
         let prefix = || head.bytes().slice(..SHORT_LEN);
@@ -187,12 +254,12 @@ where
         })
     }
 
-    async fn put_on(&self, write: &Write, condition: Condition, operation: &'static str) -> Result<Outcome> {
+    async fn put_on(&self, scope: &Scope<'_>, write: &Write, condition: Condition) -> Result<Outcome> {
         let options = write.options.clone().with_condition(condition);
-        self.backend()
+        self.store(scope)
             .set(&write.key, write.entry.clone(), options)
             .await
-            .map_err(during(operation))
+            .map_err(during(scope.name()))
     }
 }
 
@@ -213,6 +280,15 @@ pub(super) struct Write {
     pub(super) key: String,
     pub(super) entry: Bytes,
     pub(super) options: SetOptions,
+}
+
+/// What it is to a hook that there was something to do, or not.
+pub(super) const fn done_if(is_done: &bool) -> OperationOutcome {
+    if *is_done {
+        OperationOutcome::Done
+    } else {
+        OperationOutcome::Unchanged
+    }
 }
 
 #[cold]

@@ -17,7 +17,7 @@ pub(crate) enum Opened<T> {
     Value(Decoded<T>, Header),
 }
 
-/// Checks the whole entry and decodes its value. Whatever is odd about it is an `Undecodable`, never a wrong value.
+/// Checks the whole entry and decodes its value; `on_size` hears how many bytes that has, serialized. Whatever is odd about it is an `Undecodable`, never a wrong value.
 pub(crate) fn open<S, C, T>(
     serializer: &S,
     compressor: &C,
@@ -25,6 +25,7 @@ pub(crate) fn open<S, C, T>(
     schema: u32,
     key: &str,
     entry: &[u8],
+    on_size: impl FnOnce(usize),
 ) -> Result<Opened<T>, Undecodable>
 where
     S: Serializer,
@@ -44,14 +45,17 @@ where
         let [layers] = payload else {
             return Err(Undecodable::Malformed);
         };
+        on_size(payload.len());
         serializer::decode_none(*layers)
     } else if header.compressor == 0 {
+        on_size(payload.len());
         decode(serializer, payload)?
     } else {
         let mut unpacked = Vec::new();
         compressor
             .decompress(payload, max_value_bytes, &mut unpacked)
             .map_err(|_| Undecodable::Payload)?;
+        on_size(unpacked.len());
         decode(serializer, &unpacked)?
     };
     Ok(Opened::Value(value, header))

@@ -23,7 +23,8 @@ pub(crate) struct Sealing {
 
 /// Encodes `value` and puts the envelope around it: one allocation of the exact size.
 ///
-/// `times` is asked for the logical life of the value once it is known whether that is a `None`.
+/// `times` is asked for the logical life of the value once it is known whether that is a `None`; `on_size` hears how
+/// many bytes the value has, serialized.
 pub(crate) fn seal<S, C, T>(
     serializer: &S,
     compressor: &C,
@@ -31,6 +32,7 @@ pub(crate) fn seal<S, C, T>(
     key: &str,
     value: &T,
     times: impl FnOnce(bool) -> Option<Times>,
+    on_size: impl FnOnce(usize),
 ) -> Result<Bytes>
 where
     S: Serializer,
@@ -48,6 +50,7 @@ where
                 with.max_value_bytes
             )));
         }
+        on_size(if none.is_some() { 1 } else { encoded.len() });
         let mut compressor_id = 0;
         let mut payload = encoded.as_slice();
         let depth;

@@ -17,6 +17,7 @@ use crate::{
     backend::CacheBackend,
     compressor::Compressor,
     error::{Error, Result},
+    hook::OperationKind,
     remember::{LoadError, LoadOptions, Loaded, OnError, Remembered},
     serializer::Serializer,
 };
@@ -259,7 +260,7 @@ where
 {
     let cache = source.cache().map_err(|error| error.with_operation("peek"))?;
     let schema = cache.plan(options)?.schema;
-    Ok(cache.read(key, schema, "peek").await?.into_option())
+    Ok(cache.read(key, schema, OperationKind::Peek).await?.into_option())
 }
 
 /// What was peeked at, under the name that the function's type has.

@@ -23,6 +23,7 @@ use super::{
     look::{Found, Seen},
     one::{Boarded, Call},
     options::LoadOptions,
+    outcome::{end_detached, end_remembered},
 };
 use crate::{
     backend::CacheBackend,
@@ -31,7 +32,7 @@ use crate::{
     compressor::Compressor,
     error::{Error, Result},
     flight::Leader,
-    hook::{BackgroundOutcome, Event},
+    hook::{BackgroundOutcome, Event, OperationKind, Scope},
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -132,6 +133,27 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
     {
+        let scope = self.begin(OperationKind::RememberDetached, Some(key), None);
+        let answer = (self.try_remember_detached(&scope, key, ttl, options, wants_value, loader)).await;
+        end_remembered(scope, &answer);
+        answer
+    }
+
+    async fn try_remember_detached<T, E, F, Fut>(
+        &self,
+        scope: &Scope<'_>,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        wants_value: bool,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
+    {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
         let call = Call {
@@ -143,6 +165,7 @@ where
             wants_value,
             waits_since: OnceLock::new(),
             has_loaded: OnceLock::new(),
+            scope,
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),
@@ -197,6 +220,7 @@ where
         let (cache, physical, plan) = (self.cache.clone(), self.physical.to_owned(), self.plan.clone());
         let (ttl, ticket, wants_value) = (self.ttl, self.ticket, self.wants_value);
         let (waits_since, has_loaded) = (self.waits_since.clone(), OnceLock::from(self.has_loaded()));
+        let scope = self.scope.detached(OperationKind::DetachedLoad, self.physical);
         Box::pin(async move {
             let _sweeper = cache.sweeper();
             let call = Call {
@@ -208,8 +232,11 @@ where
                 wants_value,
                 waits_since,
                 has_loaded,
+                scope: &scope,
             };
-            call.try_lead(leader, seen, async || loader().await).await
+            let answer = call.try_lead(leader, seen, async || loader().await).await;
+            end_detached(scope, &answer);
+            answer
         })
     }
 
@@ -268,6 +295,7 @@ where
                     wants_value: false,
                     waits_since: OnceLock::new(),
                     has_loaded: OnceLock::new(),
+                    scope: &Scope::unwatched(OperationKind::DetachedLoad),
                 };
                 call.throttle_given_up(&refreshed).await;
             }
@@ -298,7 +326,8 @@ impl<B, S, C> Cache<B, S, C> {
     }
 
     fn tell_of_background(&self, key: &str, outcome: BackgroundOutcome<'_>) {
-        self.settings().hooks.emit(&Event::BackgroundLoad { key, outcome });
+        self.hook_list()
+            .emit(|cache| Event::BackgroundLoad { cache, key, outcome });
     }
 }
 

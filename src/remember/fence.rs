@@ -185,7 +185,7 @@ where
         if placing.is_marker {
             leader.attempt(entry.slice(..HELD_LEN));
         }
-        match self.backend().set(self.physical, entry.clone(), placing.options).await {
+        match self.store().set(self.physical, entry.clone(), placing.options).await {
             Ok(outcome) if outcome.is_done() => {
                 leader.fill_against(entry.slice(..SHORT_LEN));
                 leader.hold(self.plan.lease.map(|_| entry.clone()));
@@ -240,7 +240,7 @@ where
             return;
         };
         let condition = Condition::IfStartsWith(placed);
-        if self.backend().delete(self.physical, condition).await.is_ok() {
+        if self.store().delete(self.physical, condition).await.is_ok() {
             leader.settle();
         }
     }
@@ -249,10 +249,7 @@ where
     pub(super) async fn clear(&self, leader: &Leader, is_gone: bool) {
         if let (true, None, Some(fence)) = (is_gone, leader.placed(), leader.fence()) {
             // What can not be removed now dies at the end of its life.
-            let _ = self
-                .backend()
-                .delete(self.physical, Condition::IfStartsWith(fence))
-                .await;
+            let _ = self.store().delete(self.physical, Condition::IfStartsWith(fence)).await;
         }
         self.release(leader).await;
     }
@@ -268,12 +265,12 @@ where
         let unchanged = Condition::IfStartsWith(entry.slice(..LONG_LEN));
         let options = SetOptions::new(Expiry::Keep).with_condition(unchanged);
         // Without the note the next call tries again, which is no worse than no throttle.
-        let _ = self.backend().set(self.physical, paused, options).await;
+        let _ = self.store().set(self.physical, paused, options).await;
     }
 
     /// [`throttle`](Self::throttle) for a refresh that was given up, which may have taken the value's lease meanwhile.
     pub(super) async fn throttle_given_up(&self, refreshed: &Bytes) {
-        if let Ok(Some(entry)) = self.backend().get(self.physical).await
+        if let Ok(Some(entry)) = self.store().get(self.physical).await
             && entry.bytes().starts_with(&refreshed[..SHORT_LEN])
         {
             self.throttle(Some(entry.into_bytes())).await;

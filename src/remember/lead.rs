@@ -11,6 +11,7 @@ use super::{
     look::Seen,
     one::Call,
     options::OnError,
+    outcome::end_load,
 };
 use crate::{
     backend::{CacheBackend, Condition, Expiry, Outcome, SetOptions},
@@ -19,6 +20,7 @@ use crate::{
     envelope::{SHORT_LEN, Times, is_none},
     error::{Error, Result},
     flight::{Landing, Leader, Loading},
+    hook::{Note, OperationKind},
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -81,9 +83,11 @@ where
         leader.begin();
         self.cache.count_load();
         let began = self.cache.settings().clock.monotonic();
-        let load = Loading::new([&leader], async { loader().await });
+        let part = self.scope.child(OperationKind::Load, Some(self.physical), None);
+        let load = Loading::new([&leader], async { part.within(loader()).await });
         let outcome = self.while_renewing(&leader, load).await;
         self.note_loaded();
+        end_load(part, outcome.as_ref());
         let took = self.cache.settings().clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {
@@ -164,8 +168,12 @@ where
             })
         };
         let bytes = match &loaded.value {
-            Some(value) => self.cache.seal(self.physical, value, self.plan.schema, times)?,
-            None => self.cache.seal(self.physical, &None::<()>, self.plan.schema, times)?,
+            Some(value) => self
+                .cache
+                .seal(self.scope, self.physical, value, self.plan.schema, times)?,
+            None => self
+                .cache
+                .seal(self.scope, self.physical, &None::<()>, self.plan.schema, times)?,
         };
         let expiry = match lives[usize::from(is_none(&bytes))] {
             Some(life) => Expiry::After((life + self.plan.kept_beyond()).min(Ttl::MAX)),
@@ -177,13 +185,16 @@ where
     /// How a loaded entry is to be set; `None` where it must not be.
     pub(super) fn fill_options(&self, leader: &Leader, expiry: Expiry) -> Option<SetOptions> {
         if leader.is_voided() {
-            self.cache.count_voided();
+            self.cache.count_voided(self.scope);
             return None;
         }
         let options = SetOptions::new(expiry);
         match leader.fence() {
             Some(fence) => Some(options.with_condition(Condition::IfStartsWith(fence))),
-            None if self.plan.is_fenced => None,
+            None if self.plan.is_fenced => {
+                self.scope.note(Note::Bypassed);
+                None
+            }
             None => Some(options),
         }
     }
@@ -198,7 +209,13 @@ where
             // Where it is never known whether this was stored, it is removed again: nothing would void it any more.
             leader.attempt(own.clone());
         }
-        let outcome = self.backend().set(self.physical, sealed.bytes, options).await?;
+        let outcome = match self.store().set(self.physical, sealed.bytes, options).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.scope.note(Note::Bypassed);
+                return Err(error);
+            }
+        };
         self.settle(leader, outcome, own).await;
         Ok(())
     }
@@ -207,22 +224,25 @@ where
     pub(super) async fn settle(&self, leader: &Leader, outcome: Outcome, own: Bytes) {
         leader.settle();
         if !outcome.is_done() {
-            self.cache.count_voided();
+            self.cache.count_voided(self.scope);
         } else if !self.plan.is_fenced && leader.is_voided() {
             // Without a fence the store could not tell, so an invalidation that came in between is made good here.
-            self.cache.count_voided();
-            let _ = self.backend().delete(self.physical, Condition::IfStartsWith(own)).await;
+            self.cache.count_voided(self.scope);
+            let _ = self.store().delete(self.physical, Condition::IfStartsWith(own)).await;
         }
     }
 
     /// Loads for this call alone: what another call's load answered is of no use to it.
     pub(super) async fn load_alone<T, E, F>(&self, mut seen: Seen<T>, loader: F) -> Result<Remembered<T>, LoadError<E>>
     where
+        E: Send + Sync + 'static,
         F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
         self.cache.count_load();
-        let outcome = AssertUnwindSafe(loader()).catch_unwind().await;
+        let part = self.scope.child(OperationKind::Load, Some(self.physical), None);
+        let outcome = AssertUnwindSafe(part.within(loader())).catch_unwind().await;
         self.note_loaded();
+        end_load(part, outcome.as_ref().ok());
         match outcome {
             Ok(Ok(loaded)) => match loaded.ttl {
                 Some(Err(error)) => Err(LoadError::Cache(Error::with_operation(error, "remember"))),

@@ -130,9 +130,11 @@ where
                 _ => break Waited::Changed(again),
             }
         };
-        self.cache.settings().hooks.emit(&Event::LeaseWaited {
+        let waited_for = self.clock().monotonic().saturating_sub(began);
+        self.cache.hook_list().emit(|cache| Event::LeaseWaited {
+            cache,
             key: self.physical,
-            waited: self.clock().monotonic().saturating_sub(began),
+            waited: waited_for,
             outcome: match waited {
                 Waited::Changed(_) => LeaseOutcome::Changed,
                 Waited::Silent(_) => LeaseOutcome::TakenOver,
@@ -166,17 +168,14 @@ where
             let Some(renewed) = lease else { break };
             let rewriting = self.rewriting(&held, renewed);
             let options = rewriting.options;
-            if let Ok(outcome) = self
-                .backend()
-                .set(self.physical, rewriting.entry.clone(), options)
-                .await
+            if let Ok(outcome) = self.store().set(self.physical, rewriting.entry.clone(), options).await
                 && outcome.is_done()
             {
                 leader.hold(Some(rewriting.entry));
                 continue;
             }
             // It may stand as it was, or as it was to be, or with another life; or it is somebody else's now.
-            match self.backend().get(self.physical).await {
+            match self.store().get(self.physical).await {
                 Ok(Some(entry)) if entry.bytes().starts_with(&held[..HELD_LEN]) => {
                     leader.hold(Some(entry.into_bytes()));
                 }

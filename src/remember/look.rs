@@ -15,6 +15,7 @@ use crate::{
     envelope::{Header, Opened, SHORT_LEN, lease_of},
     error::{ErrorKind, Result},
     flight::Sight,
+    hook::Scope,
     serializer::{Decoded, Serializer},
 };
 
@@ -205,20 +206,12 @@ where
     S: Serializer,
     C: Compressor,
 {
-    /// Reads the key for a `remember`.
+    /// What an entry is to a `remember`.
     ///
     /// `wants_value`: a stored `None` does not answer a call that has to return a `T`.
-    pub(super) async fn look<T: DeserializeOwned>(
-        &self,
-        physical: &str,
-        plan: &Plan,
-        wants_value: bool,
-    ) -> Result<Seen<T>> {
-        self.classify(physical, self.backend().get(physical).await, plan, wants_value)
-    }
-
     pub(super) fn classify<T: DeserializeOwned>(
         &self,
+        scope: &Scope<'_>,
         physical: &str,
         entry: Result<Option<Entry>>,
         plan: &Plan,
@@ -232,11 +225,11 @@ where
             }
             Err(_) => return Ok(Seen::Away),
         };
-        let (value, header) = match self.open(physical, &bytes, plan.schema) {
+        let (value, header) = match self.open(scope, physical, &bytes, plan.schema) {
             Ok(Opened::Marker) => return Ok(Seen::Marker(bytes)),
             Ok(Opened::Value(value, header)) => (value, header),
             Err(reason) => {
-                self.undecodable(reason)
+                self.undecodable(scope, reason)
                     .map_err(|error| error.with_operation("remember"))?;
                 return Ok(Seen::Undecodable(bytes));
             }

@@ -12,12 +12,14 @@ use super::{
     loaded::{Loaded, Remembered},
     one::Call,
     options::LoadOptions,
+    outcome::count_remembered,
 };
 use crate::{
     backend::CacheBackend,
     cache::Cache,
     compressor::Compressor,
     error::{Error, Result},
+    hook::{OperationKind, Scope},
     serializer::Serializer,
     ttl::Ttl,
 };
@@ -123,6 +125,35 @@ where
         key_of: impl Fn(&K) -> String,
         ttl: impl TryInto<Ttl, Error: Into<Error>>,
         options: &LoadOptions,
+        loader: F,
+    ) -> Result<RememberedMany<K, T, E>, LoadError<E>>
+    where
+        K: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
+        F: FnMut(Vec<K>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
+        let ids: Vec<K> = ids.into_iter().collect();
+        let scope = self.begin(OperationKind::RememberMany, None, Some(ids.len()));
+        let answers = self.try_remember_many(&scope, ids, key_of, ttl, options, loader).await;
+        if scope.is_active() {
+            for (_, answer) in answers.iter().flatten() {
+                count_remembered(&scope, answer);
+            }
+            scope.finish(answers.as_ref().err().map(LoadError::failure));
+        }
+        answers
+    }
+
+    async fn try_remember_many<K, T, E, M, F, Fut>(
+        &self,
+        scope: &Scope<'_>,
+        ids: Vec<K>,
+        key_of: impl Fn(&K) -> String,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
         mut loader: F,
     ) -> Result<RememberedMany<K, T, E>, LoadError<E>>
     where
@@ -153,12 +184,14 @@ where
                 wants_value: false,
                 waits_since: std::sync::OnceLock::new(),
                 has_loaded: std::sync::OnceLock::new(),
+                scope,
             })
             .collect();
         let batch = Batch {
             cache: self,
             plan: &plan,
             calls: &calls,
+            scope,
         };
         let answers = batch.run(&ids, &mut loader).await?;
         Ok(ids.into_iter().zip(answers).collect())

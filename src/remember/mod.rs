@@ -11,6 +11,7 @@ mod look;
 mod many;
 mod one;
 mod options;
+mod outcome;
 mod plan;
 mod refresh;
 mod timeout;

@@ -13,6 +13,7 @@ use super::{
     loaded::{Loaded, Remembered, Source, StaleReason},
     look::{Found, Seen},
     options::{LoadOptions, OnError},
+    outcome::end_remembered,
     plan::Plan,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     envelope::Opened,
     error::{Error, Result},
     flight::{Arrival, Boarding, Follower, Landing, Leader, Ticket},
+    hook::{OperationKind, Scope, Store},
     serializer::{Decoded, Serializer},
     ttl::Ttl,
 };
@@ -41,6 +43,8 @@ pub(super) struct Call<'a, B, S, C> {
     pub(super) waits_since: OnceLock<Duration>,
     /// Whether its own loader has ended; kept where somebody asks.
     pub(super) has_loaded: OnceLock<Arc<AtomicBool>>,
+    /// What the call is to hooks.
+    pub(super) scope: &'a Scope<'a>,
 }
 
 impl<B, S, C> Cache<B, S, C>
@@ -171,6 +175,26 @@ where
         E: Send + Sync + 'static,
         F: AsyncFnOnce() -> Result<Loaded<T>, E>,
     {
+        let scope = self.begin(OperationKind::Remember, Some(key), None);
+        let answer = self.try_remember(&scope, key, ttl, options, wants_value, loader).await;
+        end_remembered(scope, &answer);
+        answer
+    }
+
+    async fn try_remember<T, E, F>(
+        &self,
+        scope: &Scope<'_>,
+        key: &str,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        wants_value: bool,
+        loader: F,
+    ) -> Result<Remembered<T>, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: AsyncFnOnce() -> Result<Loaded<T>, E>,
+    {
         let ticket = self.flights().ticket();
         let plan = self.plan(options)?;
         let call = Call {
@@ -182,6 +206,7 @@ where
             wants_value,
             waits_since: OnceLock::new(),
             has_loaded: OnceLock::new(),
+            scope,
         };
         let seen = match call.look().await?.answer(&plan, self.now()) {
             ControlFlow::Break(answer) => return Ok(answer),
@@ -216,10 +241,6 @@ pub(super) enum Boarded<T, E> {
 }
 
 impl<B, S, C> Call<'_, B, S, C> {
-    pub(super) fn backend(&self) -> &B {
-        self.cache.backend()
-    }
-
     /// Waits for another call's flight, for as long as the options allow.
     pub(super) async fn follow(&self, follower: Follower) -> Option<Arrival> {
         // What is left of the wait counts for leases too, should this call come to lead.
@@ -242,7 +263,14 @@ where
     C: Compressor,
 {
     pub(super) async fn look<T: DeserializeOwned>(&self) -> Result<Seen<T>> {
-        self.cache.look(self.physical, self.plan, self.wants_value).await
+        let entry = self.store().get(self.physical).await;
+        self.cache
+            .classify(self.scope, self.physical, entry, self.plan, self.wants_value)
+    }
+
+    /// The backend as this call asks it.
+    pub(super) fn store(&self) -> Store<'_, B> {
+        self.cache.store(self.scope)
     }
 
     /// What the landing of a shared flight is to this call; `None` where it has to load by itself.
@@ -257,7 +285,7 @@ where
     {
         let error = match landing {
             Landing::Entry(bytes) => {
-                return match self.cache.open(self.physical, &bytes, self.plan.schema) {
+                return match self.cache.open(self.scope, self.physical, &bytes, self.plan.schema) {
                     Ok(Opened::Value(Decoded::Value(value), _)) => {
                         Some(Ok(Remembered::new(Some(value), Source::Shared)))
                     }

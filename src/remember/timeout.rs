@@ -115,7 +115,7 @@ where
         let entry = Ok(Some(Entry::new(entry.clone())));
         let seen = self
             .cache
-            .classify(self.physical, entry, self.plan, self.wants_value)
+            .classify(self.scope, self.physical, entry, self.plan, self.wants_value)
             .ok()?;
         let now = self.cache.now();
         // Its window may have ended while the load was waited for.

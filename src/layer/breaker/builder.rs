@@ -7,7 +7,8 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
-    layer::Listener,
+    hook::{Event, Hook},
+    layer::{Listener, Watched},
 };
 
 /// The settings of a [`Breaker`], each with a default.
@@ -40,6 +41,7 @@ pub struct BreakerBuilder<B> {
     limits: Limits,
     clock: Arc<dyn Clock>,
     listener: Listener<BreakerState>,
+    watched: Watched,
 }
 
 impl<B> BreakerBuilder<B> {
@@ -54,6 +56,7 @@ impl<B> BreakerBuilder<B> {
             },
             clock: Arc::new(SystemClock::new()),
             listener: Listener(None),
+            watched: Watched::default(),
         }
     }
 
@@ -95,6 +98,19 @@ impl<B> BreakerBuilder<B> {
         self
     }
 
+    /// Tells `hook` of every change of state, after the one that [`on_change`](Self::on_change) names. May be called
+    /// several times; to give one hook to a cache and its layers, hand over an `Arc` of it.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.watched.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// The name of the cache that the events carry. Default: `larder`.
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.watched.name = Some(name.as_ref().into());
+        self
+    }
+
     /// Makes the breaker, closed.
     ///
     /// # Errors
@@ -120,9 +136,11 @@ impl<B> BreakerBuilder<B> {
     }
 
     pub(super) fn assemble(self) -> Breaker<B> {
+        let hooks = self.watched.hooks(&self.clock);
+        let listener = (self.listener).and(&hooks, |cache, state| Event::BreakerChanged { cache, state });
         Breaker {
             backend: self.backend,
-            circuit: Arc::new(Circuit::new(self.limits, self.clock, self.listener)),
+            circuit: Arc::new(Circuit::new(self.limits, self.clock, listener)),
         }
     }
 }

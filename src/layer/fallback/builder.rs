@@ -10,7 +10,8 @@ use crate::{
     backend::Expiry,
     clock::{Clock, SystemClock},
     error::{Error, Result},
-    layer::Listener,
+    hook::{Event, Hook},
+    layer::{Listener, Watched},
 };
 
 /// The settings of a [`Fallback`], each with a default.
@@ -42,6 +43,7 @@ pub struct FallbackBuilder<P, S> {
     retry_every: Option<Duration>,
     clock: Arc<dyn Clock>,
     listener: Listener<FallbackState>,
+    watched: Watched,
 }
 
 impl<P, S> FallbackBuilder<P, S> {
@@ -54,6 +56,7 @@ impl<P, S> FallbackBuilder<P, S> {
             retry_every: Some(Duration::from_secs(1)),
             clock: Arc::new(SystemClock::new()),
             listener: Listener(None),
+            watched: Watched::default(),
         }
     }
 
@@ -101,6 +104,19 @@ impl<P, S> FallbackBuilder<P, S> {
         self
     }
 
+    /// Tells `hook` of every change of side and of the journal, after the one that [`on_change`](Self::on_change) names. May be called
+    /// several times; to give one hook to a cache and its layers, hand over an `Arc` of it.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.watched.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// The name of the cache that the events carry. Default: `larder`.
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.watched.name = Some(name.as_ref().into());
+        self
+    }
+
     /// Makes the layer.
     ///
     /// # Errors
@@ -116,6 +132,10 @@ impl<P, S> FallbackBuilder<P, S> {
     }
 
     pub(super) fn assemble(self) -> Fallback<P, S> {
+        let hooks = self.watched.hooks(&self.clock);
+        let listener = (self.listener).and(&hooks, |cache, state| Event::FallbackSwitched { cache, state });
+        let overflow = Listener(None).and(&hooks, |cache, ()| Event::JournalOverflowed { cache });
+        let replayed = Listener(None).and(&hooks, |cache, entries| Event::JournalReplayed { cache, entries });
         Fallback {
             inner: Arc::new_cyclic(|this| Inner {
                 primary: self.primary,
@@ -123,8 +143,9 @@ impl<P, S> FallbackBuilder<P, S> {
                 max_ttl: self.max_ttl,
                 retry_every: self.retry_every,
                 clock: self.clock,
-                journal: Journal::new(self.capacity),
-                side: Side::new(self.listener),
+                journal: Journal::new(self.capacity, overflow),
+                side: Side::new(listener),
+                replayed,
                 bell: Arc::new(Bell::default()),
                 this: this.clone(),
             }),

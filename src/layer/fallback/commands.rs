@@ -32,7 +32,7 @@ where
 {
     fn capabilities(&self) -> Capabilities {
         let (primary, secondary) = (self.inner.primary.capabilities(), self.inner.secondary.capabilities());
-        Capabilities::default().with_evicts(primary.evicts || secondary.evicts)
+        primary.with_evicts(primary.evicts || secondary.evicts)
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {

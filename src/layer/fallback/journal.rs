@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::widen::Widened;
-use crate::glob;
+use crate::{glob, layer::Listener};
 
 /// Patterns beyond so many are widened: each is matched against the key of every call while the journal holds it.
 const MAX_PATTERNS: usize = 256;
@@ -26,6 +26,8 @@ pub(super) struct Journal {
     /// The number of entries, of every kind: what a call on a healthy primary looks at, and nothing else.
     len: AtomicUsize,
     inside: Mutex<Inside>,
+    /// Who is told of entries that found no place of their own.
+    overflow: Listener<()>,
 }
 
 #[derive(Default)]
@@ -72,11 +74,12 @@ pub struct JournalStats {
 }
 
 impl Journal {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, overflow: Listener<()>) -> Self {
         Self {
             capacity,
             len: AtomicUsize::new(0),
             inside: Mutex::default(),
+            overflow,
         }
     }
 
@@ -127,6 +130,9 @@ impl Journal {
         };
         self.count(&inside);
         drop(inside);
+        if !has_place {
+            self.overflow.tell(());
+        }
         has_place.then(|| Writing { journal: self, key })
     }
 
@@ -134,6 +140,7 @@ impl Journal {
     pub(super) fn add_pattern(&self, pattern: &str) {
         let mut inside = self.inside.lock();
         let number = inside.number();
+        let overflowed = inside.overflowed;
         if inside.patterns.len() < MAX_PATTERNS || inside.patterns.contains_key(pattern) {
             inside.patterns.insert(pattern.into(), number);
         } else {
@@ -141,15 +148,22 @@ impl Journal {
             inside.widened.add(glob::literal_prefix(pattern).as_ref(), number);
         }
         self.count(&inside);
+        let has_overflowed = inside.overflowed > overflowed;
+        drop(inside);
+        if has_overflowed {
+            self.overflow.tell(());
+        }
     }
 
-    /// Removes `key`, unless it was written since it had this number or is being written.
-    pub(super) fn done(&self, key: &str, number: u64) {
+    /// Removes `key`, unless it was written since it had this number or is being written; answers whether it did.
+    pub(super) fn done(&self, key: &str, number: u64) -> bool {
         let mut inside = self.inside.lock();
-        if (inside.keys.get(key)).is_some_and(|pending| pending.number == number && pending.writers == 0) {
+        let is_done = (inside.keys.get(key)).is_some_and(|pending| pending.number == number && pending.writers == 0);
+        if is_done {
             inside.keys.remove(key);
         }
         self.count(&inside);
+        is_done
     }
 
     /// Removes a pattern, unless it was entered again since it had this number.
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_was_written_again_outlives_the_delete_of_the_first_write() {
-        let journal = Journal::new(10);
+        let journal = Journal::new(10, Listener(None));
         drop(journal.begin("k"));
         let first = number(&journal, "k");
         drop(journal.begin("k"));
@@ -243,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_entry_stays_while_the_secondary_is_being_written() {
-        let journal = Journal::new(10);
+        let journal = Journal::new(10, Listener(None));
         let writing = journal.begin("k");
         journal.done("k", number(&journal, "k"));
         assert!(journal.holds("k"));
@@ -254,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_entry_stays_where_the_secondary_was_cleared_before_a_write_to_it_was_over() {
-        let journal = Journal::new(10);
+        let journal = Journal::new(10, Listener(None));
         let writing = journal.begin("k");
         let cleared = number(&journal, "k");
         drop(writing);
@@ -266,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_key_beyond_the_capacity_widens_a_pattern_and_is_not_lost() {
-        let journal = Journal::new(1);
+        let journal = Journal::new(1, Listener(None));
         assert!(journal.begin("app:a").is_some());
         for key in ["app:user:1", "app:user:2", &"app:long".repeat(1_000)] {
             assert!(journal.begin(key).is_none());
@@ -279,7 +293,7 @@ mod tests {
 
     #[test]
     fn patterns_beyond_the_most_are_widened_and_not_lost() {
-        let journal = Journal::new(10);
+        let journal = Journal::new(10, Listener(None));
         let patterns: Vec<String> = (0..MAX_PATTERNS + 10).map(|n| format!("app:{n}:*")).collect();
         for pattern in &patterns {
             journal.add_pattern(pattern);

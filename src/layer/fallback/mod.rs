@@ -40,6 +40,7 @@ use std::{fmt, sync::Arc};
 
 pub use self::{builder::FallbackBuilder, journal::JournalStats, side::FallbackState};
 use self::{journal::Journal, replay::Bell, side::Side};
+use super::Listener;
 use crate::{clock::Clock, error::Result};
 
 /// A backend `P` whose place another one, `S`, takes while it is away; usually a bounded map in the process.
@@ -103,6 +104,8 @@ struct Inner<P, S> {
     clock: Arc<dyn Clock>,
     journal: Journal,
     side: Side,
+    /// Who is told how many entries have left the journal.
+    replayed: Listener<usize>,
     bell: Arc<Bell>,
     /// For the background, which must not keep the layer alive.
     this: std::sync::Weak<Self>,

@@ -186,10 +186,14 @@ where
         }
         let keys: Vec<&str> = named.iter().map(|(key, _)| *key).collect();
         let removed = self.secondary.delete_many(&keys).await;
+        let mut gone = 0;
         for ((key, number), removed) in named.into_iter().zip(removed) {
             if removed.is_ok() {
-                self.journal.done(key, number);
+                gone += usize::from(self.journal.done(key, number));
             }
+        }
+        if gone > 0 {
+            self.replayed.tell(gone);
         }
         self.side.update(&self.journal);
     }

@@ -80,6 +80,7 @@ where
             match result {
                 Ok(_) => {
                     self.journal.done_pattern(&pattern, number);
+                    self.replayed.tell(1);
                     self.side.update(&self.journal);
                 }
                 Err(error) => {

@@ -20,6 +20,18 @@ pub enum FallbackState {
     Replaying,
 }
 
+impl FallbackState {
+    /// The state in `snake_case`, for labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::Replaying => "replaying",
+        }
+    }
+}
+
 /// What the last answers have said of the primary.
 #[derive(Debug)]
 pub(super) struct Side {

@@ -82,7 +82,7 @@ where
         let mut outcomes = if items.is_empty() {
             Vec::new().into_iter()
         } else {
-            self.cache.backend().set_many(items).await.into_iter()
+            self.cache.store(self.scope).set_many(items).await.into_iter()
         };
         for (led, fence) in sent {
             match outcomes.next().unwrap_or_else(|| Err(short_answer())) {

@@ -9,6 +9,7 @@ use super::{
         loaded::{Loaded, Remembered, Source},
         look::Seen,
         options::OnError,
+        outcome::end_load,
     },
     Answer, Batch, Led, collected, short_answer,
 };
@@ -18,6 +19,7 @@ use crate::{
     envelope::SHORT_LEN,
     error::Error,
     flight::{Landing, Loading},
+    hook::{Note, OperationKind},
     serializer::Serializer,
 };
 
@@ -80,14 +82,17 @@ where
             released.push((led, is_gone));
         }
         if !items.is_empty() {
-            let mut outcomes = self.cache.backend().set_many(items).await.into_iter();
+            let mut outcomes = self.cache.store(self.scope).set_many(items).await.into_iter();
             for (at, leader, value, fence) in filled {
                 let answer = match outcomes.next().unwrap_or_else(|| Err(short_answer())) {
                     Ok(outcome) => {
                         self.calls[at].settle(&leader, outcome, fence).await;
                         Ok(Remembered::new(value, Source::Loaded))
                     }
-                    Err(error) => self.or_raise(value, error),
+                    Err(error) => {
+                        self.scope.note(Note::Bypassed);
+                        self.or_raise(value, error)
+                    }
                 };
                 answers.push((at, answer));
             }
@@ -118,6 +123,7 @@ where
     ) -> Vec<(usize, Answer<T, E>)>
     where
         K: Clone + Eq + Hash,
+        E: Send + Sync + 'static,
         M: IntoIterator<Item = (K, Loaded<T>)>,
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
@@ -127,7 +133,10 @@ where
         }
         let missing: Vec<K> = alone.iter().map(|&(at, _)| ids[at].clone()).collect();
         self.cache.count_load();
-        let outcome = Loading::new([], async { collected(loader(missing).await) }).await;
+        let part = self.scope.child(OperationKind::Load, None, Some(missing.len()));
+        let load = async { collected(part.within(async { loader(missing).await }).await) };
+        let outcome = Loading::new([], load).await;
+        end_load(part, outcome.as_ref());
         let failure = match outcome {
             Some(Ok(mut found)) => {
                 return alone

@@ -17,6 +17,7 @@ use super::{
     loaded::{Loaded, Remembered},
     look::Seen,
     one::Call,
+    outcome::end_load,
     plan::Plan,
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     compressor::Compressor,
     error::{Error, ErrorKind, Result},
     flight::{Arrival, Boarding, Follower, Landing, Leader, Loading},
+    hook::{OperationKind, Scope},
     serializer::Serializer,
 };
 
@@ -38,6 +40,7 @@ pub(in crate::remember) struct Batch<'a, B, S, C> {
     pub(in crate::remember) cache: &'a Cache<B, S, C>,
     pub(in crate::remember) plan: &'a Plan,
     pub(in crate::remember) calls: &'a [Call<'a, B, S, C>],
+    pub(in crate::remember) scope: &'a Scope<'a>,
 }
 
 pub(super) type Answer<T, E> = Result<Remembered<T>, LoadError<E>>;
@@ -166,11 +169,11 @@ where
     /// Reads many keys in one trip.
     pub(super) async fn look<T: DeserializeOwned>(&self, places: &[usize]) -> Result<Vec<(usize, Seen<T>)>> {
         let keys: Vec<&str> = places.iter().map(|&at| self.calls[at].physical).collect();
-        let mut entries = self.cache.backend().get_many(&keys).await.into_iter();
+        let mut entries = self.cache.store(self.scope).get_many(&keys).await.into_iter();
         let seen = places.iter().map(|&at| {
             let entry = entries.next().unwrap_or_else(|| Err(short_answer()));
             let physical = self.calls[at].physical;
-            Ok((at, self.cache.classify(physical, entry, self.plan, false)?))
+            Ok((at, self.cache.classify(self.scope, physical, entry, self.plan, false)?))
         });
         seen.collect()
     }
@@ -197,7 +200,10 @@ where
         let clock = &self.cache.settings().clock;
         let began = clock.monotonic();
         let leaders = led.iter().map(|led| &led.leader);
-        let outcome = Loading::new(leaders, async { collected(loader(missing).await) }).await;
+        let part = self.scope.child(OperationKind::Load, None, Some(missing.len()));
+        let load = async { collected(part.within(async { loader(missing).await }).await) };
+        let outcome = Loading::new(leaders, load).await;
+        end_load(part, outcome.as_ref());
         let took = clock.monotonic().saturating_sub(began);
 
         let failure = match outcome {

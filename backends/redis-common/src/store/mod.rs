@@ -19,7 +19,7 @@ use futures::{
     FutureExt, Stream,
     future::{BoxFuture, join_all},
 };
-use larder::{CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
 
 use crate::{
     command::{Command, Reply},
@@ -191,6 +191,10 @@ impl<W: Wire> Store<W> {
 }
 
 impl<W: Wire> CacheBackend for Store<W> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_system("redis")
+    }
+
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.call("get", read::get(&*self.wire, key))
     }

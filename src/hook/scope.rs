@@ -1,0 +1,417 @@
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Counts, Ending, Failure, HookSpan, Hooks, Operation, OperationKind, OperationOutcome,
+    list::{List, guarded},
+};
+use crate::error::{Error, Result};
+
+/// One operation, from its start to its end: what its hooks have of it. Dropped before its end, it was cancelled.
+#[must_use]
+pub(crate) struct Scope<'a> {
+    kind: OperationKind,
+    /// `None` where nobody listens. Boxed, so that calls nobody listens to are no larger for it.
+    active: Option<Box<Active<'a>>>,
+}
+
+struct Active<'a> {
+    list: Arc<List>,
+    /// What the hooks keep, with the place of the hook in the list.
+    spans: Vec<(usize, Box<dyn HookSpan>)>,
+    parent: Option<OperationKind>,
+    key: Option<Cow<'a, str>>,
+    batch_size: Option<usize>,
+    attempt: AtomicU32,
+    system: &'static str,
+    began: Duration,
+    facts: Mutex<Facts>,
+    /// Those of the call, for a part of it that can outlive it.
+    shared: Option<Arc<Mutex<Facts>>>,
+}
+
+/// What is learned of an operation while it runs.
+#[derive(Default)]
+struct Facts {
+    counts: Counts,
+    age: Duration,
+    error: Option<Error>,
+    undecodable: u64,
+    serialized: Option<u64>,
+    stored: Option<u64>,
+    /// What happened on the way to answers that are not counted yet.
+    fallbacks: u64,
+    unreadable: u64,
+    voided: u64,
+    bypassed: u64,
+    /// What a part that can outlive this has learned.
+    detached: Option<Arc<Mutex<Self>>>,
+}
+
+/// What changes the outcome of the key whose answer is counted next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    Undecodable,
+    Fallback,
+    FillVoided,
+    Bypassed,
+}
+
+impl Hooks {
+    /// Begins a call of a cache.
+    pub(crate) fn begin<'a>(
+        &self,
+        kind: OperationKind,
+        key: Option<&'a str>,
+        batch_size: Option<usize>,
+        system: impl FnOnce() -> &'static str,
+    ) -> Scope<'a> {
+        let active = self.watching().map(|list| {
+            let mut active = Box::new(Active {
+                list: Arc::clone(list),
+                spans: Vec::new(),
+                parent: None,
+                key: key.map(Cow::Borrowed),
+                batch_size,
+                attempt: AtomicU32::new(1),
+                system: system(),
+                began: list.clock.monotonic(),
+                facts: Mutex::default(),
+                shared: None,
+            });
+            for (at, watcher) in list.watchers.iter().enumerate() {
+                if watcher.wants(kind)
+                    && let Some(span) = watcher.call(|hook| hook.start(&active.operation(kind))).flatten()
+                {
+                    active.spans.push((at, span));
+                }
+            }
+            active
+        });
+        Scope { kind, active }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// An operation that nobody is told of.
+    pub(crate) const fn unwatched(kind: OperationKind) -> Self {
+        Self { kind, active: None }
+    }
+
+    /// The name of the operation, as errors have it.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    pub(crate) const fn kind(&self) -> OperationKind {
+        self.kind
+    }
+
+    pub(crate) const fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    /// This operation with a key of its own, for one that outlives the call's arguments.
+    pub(crate) fn into_owned(mut self) -> Scope<'static> {
+        let active = self.active.take();
+        Scope {
+            kind: self.kind,
+            active: active.map(|active| {
+                Box::new(Active {
+                    key: active.key.map(|key| Cow::Owned(key.into_owned())),
+                    ..*active
+                })
+            }),
+        }
+    }
+
+    /// Begins a part of this operation.
+    pub(crate) fn child<'c>(&self, kind: OperationKind, key: Option<&'c str>, batch_size: Option<usize>) -> Scope<'c> {
+        let active = self.active.as_ref().filter(|active| active.list.wants(kind));
+        Scope {
+            kind,
+            active: active.map(|active| active.child(self.kind, kind, key.map(Cow::Borrowed), batch_size, None)),
+        }
+    }
+
+    /// Begins a part of this operation that may outlive it.
+    pub(crate) fn detached(&self, kind: OperationKind, key: &str) -> Scope<'static> {
+        Scope {
+            kind,
+            // Whatever is wanted of it: its own parts hang on it.
+            active: self.active.as_ref().map(|active| {
+                let shared = Arc::<Mutex<Facts>>::default();
+                active.facts.lock().detached = Some(Arc::clone(&shared));
+                active.child(self.kind, kind, Some(Cow::Owned(key.to_owned())), None, Some(shared))
+            }),
+        }
+    }
+
+    /// Notes that the operation looks at the key again, for the how-many-th time.
+    pub(crate) fn attempt(&self, attempt: usize) {
+        if let Some(active) = &self.active {
+            let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+            active.attempt.store(attempt, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn note(&self, note: Note) {
+        self.learn(|facts| match note {
+            Note::Undecodable => {
+                facts.undecodable += 1;
+                facts.unreadable += 1;
+            }
+            Note::Fallback => facts.fallbacks += 1,
+            Note::FillVoided => facts.voided += 1,
+            Note::Bypassed => facts.bypassed += 1,
+        });
+    }
+
+    /// Notes the size of a value, where it is known, and of its entry.
+    pub(crate) fn note_bytes(&self, serialized: Option<usize>, stored: usize) {
+        self.learn(|facts| {
+            if let Some(serialized) = serialized {
+                *facts.serialized.get_or_insert(0) += serialized as u64;
+            }
+            *facts.stored.get_or_insert(0) += stored as u64;
+        });
+    }
+
+    fn learn(&self, learn: impl Fn(&mut Facts)) {
+        if let Some(active) = &self.active {
+            learn(&mut active.facts.lock());
+            if let Some(shared) = &active.shared {
+                learn(&mut shared.lock());
+            }
+        }
+    }
+
+    /// Counts the answer for one key.
+    pub(crate) fn count<T>(&self, answer: &Result<T>, outcome: impl FnOnce(&T) -> OperationOutcome) {
+        if let Some(active) = &self.active {
+            let mut facts = active.facts.lock();
+            match answer {
+                Ok(answer) => facts.count(outcome(answer), 1),
+                Err(error) => {
+                    facts.count(OperationOutcome::Failed, 1);
+                    facts.error.get_or_insert_with(|| error.clone());
+                }
+            }
+        }
+    }
+
+    /// Counts `keys` answers that are all alike.
+    pub(crate) fn count_many(&self, outcome: OperationOutcome, keys: u64) {
+        if let Some(active) = &self.active {
+            active.facts.lock().count(outcome, keys);
+        }
+    }
+
+    /// Ends the operation of one key.
+    pub(crate) fn end<T>(self, answer: &Result<T>, outcome: impl FnOnce(&T) -> OperationOutcome) {
+        if self.is_active() {
+            self.count(answer, outcome);
+            self.finish(answer.as_ref().err().map(Failure::Cache));
+        }
+    }
+
+    /// Ends what has found or removed so many keys.
+    pub(crate) fn end_number(self, keys: &Result<usize, &Error>) {
+        match keys {
+            Ok(0) => self.count_many(OperationOutcome::Unchanged, 1),
+            Ok(keys) => self.count_many(OperationOutcome::Done, *keys as u64),
+            Err(error) => return self.finish(Some(Failure::Cache(error))),
+        }
+        self.finish(None);
+    }
+
+    /// Ends the operation, as its keys have ended or with this failure.
+    pub(crate) fn finish(mut self, failure: Option<Failure<'_>>) {
+        if let Some(active) = self.active.take() {
+            active.finish(self.kind, failure, None);
+        }
+    }
+
+    /// Runs a loader as this operation: what its hooks keep per thread is there whenever it is polled.
+    pub(crate) async fn within<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let _entered = self.active.as_ref().map(|active| active.enter());
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+impl Facts {
+    fn count(&mut self, outcome: OperationOutcome, keys: u64) {
+        if let Some(detached) = self.detached.take() {
+            let mut detached = detached.lock();
+            self.voided += std::mem::take(&mut detached.voided);
+            self.bypassed += std::mem::take(&mut detached.bypassed);
+            self.undecodable += std::mem::take(&mut detached.undecodable);
+            for (own, theirs) in [
+                (&mut self.serialized, detached.serialized.take()),
+                (&mut self.stored, detached.stored.take()),
+            ] {
+                if let Some(theirs) = theirs {
+                    *own.get_or_insert(0) += theirs;
+                }
+            }
+        }
+        let unreadable = std::mem::take(&mut self.unreadable);
+        let changed = match outcome {
+            OperationOutcome::Failed => None,
+            _ if self.fallbacks > 0 => Some((&mut self.fallbacks, OperationOutcome::Fallback)),
+            OperationOutcome::Miss if unreadable > 0 => {
+                self.counts.add(OperationOutcome::Undecodable, keys);
+                return;
+            }
+            OperationOutcome::Loaded if self.voided > 0 => Some((&mut self.voided, OperationOutcome::FillVoided)),
+            OperationOutcome::Loaded if self.bypassed > 0 => Some((&mut self.bypassed, OperationOutcome::Bypassed)),
+            _ => None,
+        };
+        if let OperationOutcome::Stale { age } = outcome {
+            self.age = self.age.max(age);
+        }
+        match changed {
+            Some((noted, changed)) => {
+                *noted -= 1;
+                self.counts.add(changed, keys);
+            }
+            None => self.counts.add(outcome, keys),
+        }
+    }
+
+    fn outcome(&self, failure: Option<&Failure<'_>>) -> OperationOutcome {
+        match self.counts.uniform() {
+            _ if failure.is_some() => OperationOutcome::Failed,
+            Some(index) => OperationOutcome::with_index(index, self.age),
+            None if self.counts.total() == 0 => OperationOutcome::Done,
+            None => OperationOutcome::Mixed,
+        }
+    }
+}
+
+impl Active<'_> {
+    fn operation(&self, kind: OperationKind) -> Operation<'_> {
+        Operation {
+            cache: &self.list.name,
+            kind,
+            parent: self.parent,
+            key: self.key.as_deref(),
+            batch_size: self.batch_size,
+            attempt: self.attempt.load(Ordering::Relaxed),
+            system: self.system,
+        }
+    }
+
+    fn child<'c>(
+        &self,
+        parent: OperationKind,
+        kind: OperationKind,
+        key: Option<Cow<'c, str>>,
+        batch_size: Option<usize>,
+        shared: Option<Arc<Mutex<Facts>>>,
+    ) -> Box<Active<'c>> {
+        let mut child = Box::new(Active {
+            list: Arc::clone(&self.list),
+            spans: Vec::new(),
+            parent: Some(parent),
+            key,
+            batch_size,
+            attempt: AtomicU32::new(self.attempt.load(Ordering::Relaxed)),
+            system: self.system,
+            began: self.list.clock.monotonic(),
+            facts: Mutex::default(),
+            shared,
+        });
+        for (at, span) in &self.spans {
+            let watcher = &self.list.watchers[*at];
+            if watcher.wants(kind) {
+                match guarded(|| span.child(&child.operation(kind))) {
+                    Some(Some(span)) => child.spans.push((*at, span)),
+                    Some(None) => {}
+                    None => watcher.panicked(),
+                }
+            }
+        }
+        child
+    }
+
+    fn enter(&self) -> Entered {
+        let entered = self.spans.iter().filter_map(|(at, span)| {
+            let entered = guarded(|| span.enter());
+            if entered.is_none() {
+                self.list.watchers[*at].panicked();
+            }
+            entered.flatten()
+        });
+        Entered(entered.collect())
+    }
+
+    fn finish(mut self, kind: OperationKind, failure: Option<Failure<'_>>, outcome: Option<OperationOutcome>) {
+        let elapsed = self.list.clock.monotonic().saturating_sub(self.began);
+        let facts = std::mem::take(&mut *self.facts.lock());
+        let ending = Ending {
+            outcome: outcome.unwrap_or_else(|| facts.outcome(failure.as_ref())),
+            failure: failure.or(facts.error.as_ref().map(Failure::Cache)),
+            elapsed,
+            counts: facts.counts,
+            undecodable: facts.undecodable,
+            serialized_bytes: facts.serialized,
+            stored_bytes: facts.stored,
+        };
+        let mut spans = std::mem::take(&mut self.spans).into_iter().peekable();
+        let operation = self.operation(kind);
+        for (at, watcher) in self.list.watchers.iter().enumerate() {
+            if let Some((_, span)) = spans.next_if(|(of, _)| *of == at)
+                && guarded(|| span.finish(&ending)).is_none()
+            {
+                watcher.panicked();
+            }
+            if watcher.wants(kind) {
+                watcher.call(|hook| hook.finish(&operation, &ending));
+            }
+        }
+    }
+}
+
+/// What hooks keep on this thread while a loader is polled, the last of them first to go.
+struct Entered(Vec<Box<dyn Any>>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        while let Some(entered) = self.0.pop() {
+            let _ = guarded(|| drop(entered));
+        }
+    }
+}
+
+impl Drop for Scope<'_> {
+    fn drop(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.finish(self.kind, None, Some(OperationOutcome::Cancelled));
+        }
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}

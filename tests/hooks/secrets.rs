@@ -1,0 +1,195 @@
+//! Passwords, keys and values appear nowhere but where they belong.
+
+use std::{
+    fmt::{Debug, Write as _},
+    io,
+    sync::Arc,
+    time::Duration,
+};
+
+use larder::{
+    Breaker, Cache, Error, Fallback, LoadOptions, Loaded, MetricsCollector, MetricsHook, OnError, OpenTelemetryHook,
+    TracingHook,
+};
+use larder_fred::ConnectionManager;
+use larder_local::LocalBackend;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use opentelemetry_sdk::{
+    metrics::{InMemoryMetricExporter, SdkMeterProvider},
+    trace::{InMemorySpanExporter, SdkTracerProvider},
+};
+use parking_lot::Mutex;
+use testkit::RedisServer;
+
+use crate::record::Record;
+
+const PASSWORD: &str = "opensesame";
+const KEY: &str = "hidden-key";
+const VALUE: &str = "private-value";
+
+/// All that anybody could read.
+#[derive(Clone, Default)]
+struct Emitted(Arc<Mutex<String>>);
+
+impl Emitted {
+    fn note(&self, text: impl Debug) {
+        writeln!(self.0.lock(), "{text:?}").unwrap();
+    }
+
+    /// The text of an error, with those of all its causes.
+    fn error(&self, error: &Error) {
+        self.note(error);
+        let mut next: Option<&dyn std::error::Error> = Some(error);
+        while let Some(error) = next {
+            writeln!(self.0.lock(), "{error}\n{error:?}").unwrap();
+            next = error.source();
+        }
+    }
+}
+
+impl io::Write for Emitted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that there is to read of a use of the cache by a server that is there, refuses, and goes away.
+#[test]
+fn secrets_are_in_no_debug_text_error_log_span_or_label() {
+    let emitted = Emitted::default();
+    let writer = emitted.clone();
+    // For this process and all its threads, since clients log from theirs; `log` records too.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(move || writer.clone())
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let exporter = recorder.handle();
+    let spans = InMemorySpanExporter::default();
+    let tracers = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    let points = InMemoryMetricExporter::default();
+    let meters = SdkMeterProvider::builder()
+        .with_periodic_exporter(points.clone())
+        .build();
+    let (collector, record) = (MetricsCollector::with_backend_calls(), Record::default());
+    let otel = OpenTelemetryHook::builder()
+        .tracer_provider(&tracers)
+        .meter_provider(&meters)
+        .build();
+
+    let mut server = RedisServer::start_with(&["--requirepass", PASSWORD]);
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", server.port());
+    metrics::with_local_recorder(&recorder, || {
+        let facade = MetricsHook::with_backend_calls();
+        emitted.note((&collector, &otel, facade, TracingHook::new()));
+        let wrong = url.replace(PASSWORD, &format!("{PASSWORD}-not"));
+        let refused = ConnectionManager::connect_strict(&wrong);
+        emitted.error(&runtime.block_on(refused).unwrap_err());
+        let malformed = format!("redis://:{PASSWORD}@[{PASSWORD}");
+        emitted.error(&runtime.block_on(ConnectionManager::connect(&malformed)).unwrap_err());
+
+        let manager = runtime.block_on(ConnectionManager::connect(&url)).unwrap();
+        emitted.note(&manager);
+        let breaker = Breaker::builder(manager.backend())
+            .failures(2)
+            .name("b")
+            .hook(record.clone())
+            .build()
+            .unwrap();
+        let local = LocalBackend::builder().capacity(100).build();
+        let layers = Fallback::builder(breaker, local)
+            .hook(record.clone())
+            .hook(TracingHook::new())
+            .build()
+            .unwrap();
+        let plain = Cache::builder(manager.backend())
+            .prefix("app")
+            .default_ttl("1m")
+            .hook(collector.clone())
+            .hook(facade)
+            .hook(otel)
+            .hook(TracingHook::new())
+            .hook(record.clone())
+            .build()
+            .unwrap();
+        let layered = Cache::builder(layers)
+            .prefix("app")
+            .hook(TracingHook::new())
+            .hook(record.clone())
+            .build()
+            .unwrap();
+        emitted.note((&plain, &layered, plain.bind::<String>(KEY), plain.blocking()));
+        for is_down in [false, true] {
+            if is_down {
+                server.stop();
+            }
+            runtime.block_on(async {
+                use_all(&emitted, &plain).await;
+                use_all(&emitted, &layered).await;
+            });
+        }
+    });
+    meters.force_flush().unwrap();
+    let snapshot = collector.snapshot();
+    emitted.note((
+        spans.get_finished_spans(),
+        points.get_finished_metrics(),
+        &snapshot,
+        record.events(),
+    ));
+    emitted.note((
+        exporter.render(),
+        snapshot.to_string(),
+        serde_json::to_string(&snapshot).unwrap(),
+    ));
+
+    let text = emitted.0.lock().clone();
+    for expected in [
+        "backend_get",
+        "cache.outcome",
+        "larder_operations_total",
+        "fred",
+        "connection",
+    ] {
+        assert!(text.contains(expected), "nothing was emitted of {expected}");
+    }
+    for secret in [PASSWORD, KEY, VALUE] {
+        let lines: Vec<_> = text.lines().filter(|line| line.contains(secret)).take(5).collect();
+        assert!(lines.is_empty(), "{secret} is in {lines:#?}");
+    }
+}
+
+async fn use_all<B: larder::CacheBackend + 'static>(emitted: &Emitted, cache: &Cache<B>) {
+    let note = |error: Option<Error>| error.iter().for_each(|error| emitted.error(error));
+    let value = VALUE.to_owned();
+    note(cache.set(KEY, &value, 60).await.err());
+    note(cache.get::<String>(KEY).await.err());
+    note(cache.get::<u64>(KEY).await.err());
+    note(cache.add(KEY, &value, 60).await.err());
+    note(cache.set_many([(KEY, &value)], 60).await.err());
+    note(cache.get_many::<String>([KEY, "other"]).await.err());
+    note(cache.expire(KEY, 30).await.err());
+    note(cache.delete_pattern(&format!("{KEY}*")).await.err());
+    let options = LoadOptions::new().on_error(OnError::Raise).hard_timeout("5s");
+    let load = || async { Ok::<_, String>(Loaded::value(VALUE.to_owned())) };
+    let answer = cache.remember_with(KEY, 60, &options, load).await;
+    if let Err(error) = answer {
+        emitted.note(format!("{error} {error:?}"));
+    }
+    let fails = || async { Err::<Loaded<String>, _>("the database is away") };
+    let failed = cache.remember_detached("failing", 60, &options, fails).await;
+    emitted.note(failed.map(drop).map_err(|error| error.to_string()));
+    let _ = tokio::time::timeout(Duration::from_secs(5), cache.close()).await;
+}
