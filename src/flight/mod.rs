@@ -14,7 +14,6 @@ mod follower;
 mod leader;
 mod loading;
 mod place;
-mod sync;
 mod table;
 
 pub(crate) use follower::{Arrival, Follower};

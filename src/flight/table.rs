@@ -15,9 +15,12 @@ use super::{
     leader::Leader,
     loading,
     place::Place,
+};
+use crate::{
+    clock::Sleep,
+    error::Error,
     sync::{Arc, AtomicU64, Mutex, Ordering},
 };
-use crate::{clock::Sleep, error::Error};
 
 /// Every flight under way in one cache, by physical key. Clones are the same table.
 #[derive(Clone, Default)]

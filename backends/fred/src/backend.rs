@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use futures::Stream;
-use larder::{CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{Batched, CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
 
 use crate::link::Link;
 
@@ -42,23 +42,65 @@ use crate::link::Link;
 /// - `scan` asks for 512 keys a page.
 #[derive(Clone)]
 pub struct FredBackend {
-    pub(crate) link: Arc<Link>,
+    calls: Batched<Direct>,
+}
+
+/// A connection as a backend whose calls go out one by one.
+#[derive(Clone)]
+struct Direct {
+    link: Arc<Link>,
 }
 
 impl FredBackend {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+        let is_clustered = link.is_clustered();
+        let builder = Batched::builder(Direct { link: Arc::clone(&link) })
+            .max_in_flight(link.max_in_flight)
+            .deadline(link.deadline)
+            .without_sets();
+        let builder = match std::env::var("LARDER_MODE").as_deref() {
+            Ok("spawn") => builder.runtime(OnDriver(link.driver.handle().clone())),
+            _ => builder,
+        };
+        let n = |name: &str, default: usize| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+        let calls = builder.max_batches(n("LARDER_BATCHES", 4)).max_calls(n("LARDER_CALLS", 512)).alone(n("LARDER_ALONE", 16)).build().unwrap();
+        Self {
+            calls: if is_clustered { calls.unbatched() } else { calls },
+        }
+    }
+
+    /// The same backend without the batches: each `get` is a GET of its own.
+    #[must_use]
+    pub fn unbatched(&self) -> Self {
+        Self {
+            calls: self.calls.unbatched(),
+        }
     }
 
     /// How often `get` or `head` met a key of another Redis type and answered as if it were missing, since the
     /// connection was made.
     ///
-    /// `get_many` is not counted: MGET answers nil for such keys and for missing ones alike.
+    /// `get_many` is not counted, nor a `get` in a batch: MGET answers nil for such keys and for missing ones alike.
     #[must_use]
     pub fn wrong_type_reads(&self) -> u64 {
-        self.link.wrong_types.load(Ordering::Relaxed)
+        self.calls.get_ref().link.wrong_types.load(Ordering::Relaxed)
     }
+}
 
+#[derive(Debug)]
+struct OnDriver(tokio::runtime::Handle);
+
+impl larder::Runtime for OnDriver {
+    fn spawn(&self, job: larder::Job) {
+        self.0.spawn(job);
+    }
+    fn sleep(&self, span: Duration) -> larder::Sleep {
+        let _entered = self.0.enter();
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
+impl Direct {
     /// Runs a call on the connection's runtime and names it in its error.
     async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let answer = self.link.driver.enter(call).await;
@@ -81,7 +123,7 @@ impl FredBackend {
     }
 }
 
-impl CacheBackend for FredBackend {
+impl CacheBackend for Direct {
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.call("get", self.link.get(key))
     }
@@ -123,11 +165,60 @@ impl CacheBackend for FredBackend {
     }
 }
 
+impl CacheBackend for FredBackend {
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.calls.get(key)
+    }
+
+    fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
+        self.calls.get_many(keys)
+    }
+
+    fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
+        self.calls.head(key, n)
+    }
+
+    fn set(&self, key: &str, value: Bytes, options: SetOptions) -> impl Future<Output = Result<Outcome>> + Send {
+        self.calls.set(key, value, options)
+    }
+
+    fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.calls.set_many(items)
+    }
+
+    fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.calls.delete(key, condition)
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.calls.delete_many(keys)
+    }
+
+    fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.calls.expire(key, after, condition)
+    }
+
+    fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.calls.persist(key, condition)
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
+        self.calls.scan(pattern)
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for FredBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = &self.calls.get_ref().link;
         f.debug_struct("FredBackend")
-            .field("servers", &self.link.servers())
-            .field("state", &self.link.client().state())
+            .field("servers", &link.servers())
+            .field("state", &link.client().state())
             .finish_non_exhaustive()
     }
 }
