@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fred::{clients::Client, interfaces::{ClientLike, KeysInterface}, types::config::Config as FredConfig};
+use fred::{
+    clients::Client,
+    interfaces::{ClientLike, KeysInterface},
+    types::config::Config as FredConfig,
+};
 use larder::{Cache, CacheBackend};
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig, fred};
 use serde::{Deserialize, Serialize};
@@ -49,7 +53,9 @@ fn main() {
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::new(&server));
     let world: &'static World = Box::leak(Box::new(world));
-    let tasks: Vec<usize> = std::env::var("TASKS").map_or(vec![1, 16, 32, 64, 128, 1024], |tasks| tasks.split(',').map(|n| n.parse().unwrap()).collect());
+    let tasks: Vec<usize> = std::env::var("TASKS").map_or(vec![1, 16, 32, 64, 128, 1024], |tasks| {
+        tasks.split(',').map(|n| n.parse().unwrap()).collect()
+    });
     for tasks in tasks {
         gets(&runtime, world, tasks);
     }
@@ -61,7 +67,10 @@ impl World {
         raw.init().await.unwrap();
         let mut caches = Vec::new();
         for (name, shared) in [("own", false), ("shared", true)] {
-            let config = RedisConfig::from_url(&server.url()).unwrap().with_shared_runtime(shared).with_deadline(Duration::from_secs(5));
+            let config = RedisConfig::from_url(&server.url())
+                .unwrap()
+                .with_shared_runtime(shared)
+                .with_deadline(Duration::from_secs(5));
             let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
             caches.push((name, Cache::builder(backend).prefix("bench").build().unwrap()));
         }
@@ -93,7 +102,13 @@ fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
             }
         }
     }
-    let medians: Vec<f64> = rates.into_iter().map(|mut rates| { rates.sort_by(f64::total_cmp); rates[rates.len() / 2] }).collect();
+    let medians: Vec<f64> = rates
+        .into_iter()
+        .map(|mut rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        })
+        .collect();
     print!("get {tasks:5} tasks: raw {:9.0}", medians[0]);
     for ((name, cache), rate) in world.caches.iter().zip(&medians[1..]) {
         let _ = cache.backend().capabilities();
@@ -102,15 +117,22 @@ fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
     println!();
 }
 
-fn measure<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, tasks: usize, calls: usize, call: impl Fn(usize) -> F + Send + Sync + Copy + 'static) -> f64 {
+fn measure<F: Future<Output = ()> + Send + 'static>(
+    runtime: &Runtime,
+    tasks: usize,
+    calls: usize,
+    call: impl Fn(usize) -> F + Send + Sync + Copy + 'static,
+) -> f64 {
     runtime.block_on(async {
         let began = Instant::now();
         let running: Vec<_> = (0..tasks)
-            .map(|task| tokio::spawn(async move {
-                for turn in 0..calls / tasks {
-                    call(task * 31 + turn).await;
-                }
-            }))
+            .map(|task| {
+                tokio::spawn(async move {
+                    for turn in 0..calls / tasks {
+                        call(task * 31 + turn).await;
+                    }
+                })
+            })
             .collect();
         for task in running {
             task.await.unwrap();

@@ -102,7 +102,10 @@ pub use hook::{BackgroundOutcome, Event, Hook, LeaseOutcome};
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/cached.md")]
 pub use larder_macros::cached;
-pub use layer::{Batched, BatchedBuilder, BatchedStats, Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
+pub use layer::{
+    Batched, BatchedBuilder, BatchedStats, Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder,
+    FallbackState, JournalStats,
+};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};

@@ -3,8 +3,7 @@
 #[cfg(larder_loom)]
 mod under {
     pub(crate) use loom::sync::{
-        Arc,
-        MutexGuard,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     };
 

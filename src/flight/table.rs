@@ -10,12 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::future::Shared;
 
-use super::{
-    follower::Follower,
-    leader::Leader,
-    loading,
-    place::Place,
-};
+use super::{follower::Follower, leader::Leader, loading, place::Place};
 use crate::{
     clock::Sleep,
     error::Error,

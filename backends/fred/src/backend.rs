@@ -10,7 +10,9 @@ use std::{
 use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use futures::Stream;
-use larder::{Batched, CacheBackend, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{
+    Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, delete_by_scan,
+};
 
 use crate::link::Link;
 
@@ -35,6 +37,8 @@ use crate::link::Link;
 /// - A connection that answers nothing for a second is replaced.
 /// - A write whose connection breaks before its answer fails with
 ///   [`ErrorKind::Connection`](larder::ErrorKind::Connection), and may have been applied.
+/// - `get`s that are under way at the same time go together, as MGETs: see [`Batched`]. On a cluster each goes by itself,
+///   because MGET takes keys of one slot only. [`unbatched`](Self::unbatched) leaves that out.
 /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
 ///   after it are not tried.
 /// - Values are copied out of the connection's buffer, whatever their size: a slice of it would keep all of it in
@@ -45,8 +49,7 @@ pub struct FredBackend {
     calls: Batched<Direct>,
 }
 
-/// A connection as a backend whose calls go out one by one.
-#[derive(Clone)]
+/// A connection as a backend that sends each call by itself.
 struct Direct {
     link: Arc<Link>,
 }
@@ -54,22 +57,20 @@ struct Direct {
 impl FredBackend {
     pub(crate) fn new(link: Arc<Link>) -> Self {
         let is_clustered = link.is_clustered();
-        let builder = Batched::builder(Direct { link: Arc::clone(&link) })
-            .max_in_flight(link.max_in_flight)
-            .deadline(link.deadline)
-            .without_sets();
-        let builder = match std::env::var("LARDER_MODE").as_deref() {
-            Ok("spawn") => builder.runtime(OnDriver(link.driver.handle().clone())),
-            _ => builder,
-        };
-        let n = |name: &str, default: usize| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-        let calls = builder.max_batches(n("LARDER_BATCHES", 4)).max_calls(n("LARDER_CALLS", 512)).alone(n("LARDER_ALONE", 16)).build().unwrap();
+        let (calls, deadline) = (link.max_in_flight, link.deadline);
+        let batched = Batched::builder(Direct { link })
+            .max_in_flight(calls)
+            .deadline(deadline);
+        // fred writes SETs that come at the same time as one anyway.
+        let batched = batched.without_sets().build();
+        let calls = batched.expect("the settings of a connection are checked when it is made");
         Self {
+            // A batch would hold keys of several nodes, and wait for the slowest; and MGET takes keys of one slot.
             calls: if is_clustered { calls.unbatched() } else { calls },
         }
     }
 
-    /// The same backend without the batches: each `get` is a GET of its own.
+    /// The same backend without batches: each `get` is a GET of its own.
     #[must_use]
     pub fn unbatched(&self) -> Self {
         Self {
@@ -84,19 +85,6 @@ impl FredBackend {
     #[must_use]
     pub fn wrong_type_reads(&self) -> u64 {
         self.calls.get_ref().link.wrong_types.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug)]
-struct OnDriver(tokio::runtime::Handle);
-
-impl larder::Runtime for OnDriver {
-    fn spawn(&self, job: larder::Job) {
-        self.0.spawn(job);
-    }
-    fn sleep(&self, span: Duration) -> larder::Sleep {
-        let _entered = self.0.enter();
-        Box::pin(tokio::time::sleep(span))
     }
 }
 
@@ -123,7 +111,12 @@ impl Direct {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl CacheBackend for Direct {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.call("get", self.link.get(key))
     }
@@ -163,9 +156,18 @@ impl CacheBackend for Direct {
     fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
         self.link.scan(pattern)
     }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan(self, pattern)
+    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl CacheBackend for FredBackend {
+    fn capabilities(&self) -> Capabilities {
+        self.calls.capabilities()
+    }
+
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.calls.get(key)
     }
@@ -205,11 +207,15 @@ impl CacheBackend for FredBackend {
     fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
         self.calls.scan(pattern)
     }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        self.calls.delete_matching(pattern)
+    }
 }
 
 impl fmt::Debug for Direct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Direct").finish_non_exhaustive()
+        self.link.fmt(f)
     }
 }
 

@@ -46,7 +46,7 @@ impl<B> BatchedBuilder<B> {
         Self {
             backend,
             limits: Limits {
-                alone: 16,
+                alone: 1,
                 calls: 512,
                 bytes: 256 * 1024,
                 batches: 4,
@@ -59,7 +59,7 @@ impl<B> BatchedBuilder<B> {
         }
     }
 
-    /// Lets this many calls of a kind go alone at once; those beyond them go in batches. Default: 16.
+    /// Lets this many calls of a kind go alone at once; those beyond them go in batches. Default: 1.
     pub fn alone(mut self, calls: usize) -> Self {
         self.limits.alone = calls;
         self
@@ -128,7 +128,10 @@ impl<B> BatchedBuilder<B> {
             (limits.bytes == 0, "max_bytes 0: no batch could hold a key"),
             (limits.batches == 0, "max_batches 0: no batch could ever be sent"),
             (limits.in_flight == 0, "max_in_flight 0: no call could ever be made"),
-            (limits.deadline.is_zero(), "deadline 0ns: no call could ever be answered"),
+            (
+                limits.deadline.is_zero(),
+                "deadline 0ns: no call could ever be answered",
+            ),
         ];
         match broken.into_iter().find(|(is_broken, _)| *is_broken) {
             Some((_, why)) => Err(Error::invalid(why)),

@@ -1,11 +1,10 @@
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
-use super::{batch::Batch, errand::Errand, relay::{Crew, Relay}};
+use super::{
+    batch::Batch,
+    errand::Errand,
+    relay::{Crew, Relay},
+};
 use crate::{
     error::Error,
     sync::{AtomicBool, Mutex, MutexGuard, Ordering},
@@ -88,7 +87,12 @@ impl<E: Errand> Hall<E> {
 
     /// Since when the one waits that has waited longest.
     pub(super) fn oldest(queue: &Queue<E>) -> Option<Duration> {
-        queue.sent.iter().chain(&queue.unsent).filter_map(|batch| batch.oldest()).min()
+        queue
+            .sent
+            .iter()
+            .chain(&queue.unsent)
+            .filter_map(|batch| batch.oldest())
+            .min()
     }
 
     /// Ends the wait of those whose time is over.
@@ -123,18 +127,17 @@ impl<E: Errand> Crew for Hall<E> {
         let mut wakers = Vec::new();
         {
             let queue = self.lock();
-            let is_of = |batch: &Arc<Batch<E>>| batch.relay.get().is_some_and(|own| std::ptr::eq(&raw const **own, relay));
-            match queue.sent.iter().find(|batch| is_of(batch)) {
-                // Its own callers, and those who wait for it to make room.
-                Some(batch) => {
-                    batch.take_wakers(&mut wakers);
-                    queue.unsent.iter().for_each(|batch| batch.take_wakers(&mut wakers));
-                }
-                None => {
-                    let all = queue.sent.iter().chain(&queue.unsent);
-                    all.for_each(|batch| batch.take_wakers(&mut wakers));
-                }
-            }
+            let is_of = |batch: &Arc<Batch<E>>| {
+                batch
+                    .relay
+                    .get()
+                    .is_some_and(|own| std::ptr::eq(&raw const **own, relay))
+            };
+            // Its own callers and those who wait for it to make room; or everyone, to look at the time.
+            let own = queue.sent.iter().find(|batch| is_of(batch));
+            let sent = own.map_or(queue.sent.as_slice(), std::slice::from_ref);
+            let called = sent.iter().chain(&queue.unsent);
+            called.for_each(|batch| batch.take_wakers(&mut wakers));
         }
         wakers.into_iter().for_each(Waker::wake);
     }

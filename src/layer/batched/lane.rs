@@ -96,6 +96,11 @@ impl<B, E: Errand> Lane<B, E> {
         call.before < self.limits.alone
     }
 
+    /// How many of the calls under way a batch should hold.
+    fn share(&self) -> usize {
+        (self.calls() / self.limits.batches).clamp(1, self.limits.calls)
+    }
+
     /// Takes out of `queue` what is to be sent now.
     ///
     /// With nothing under way, whatever there is; else a batch that is worth it, so that the calls of those whose answers
@@ -106,8 +111,7 @@ impl<B, E: Errand> Lane<B, E> {
                 let members = queue.unsent.front()?.lock();
                 (members.len(), members.waiting())
             };
-            let share = self.calls() / self.limits.batches;
-            let is_due = queue.sent.is_empty() || queue.unsent.len() > 1 || joined >= share.min(self.limits.calls);
+            let is_due = queue.sent.is_empty() || queue.unsent.len() > 1 || joined >= self.share();
             if !is_due {
                 return None;
             }
@@ -131,14 +135,12 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
                 let members = batch.lock();
                 members.len() < self.limits.calls && members.bytes < self.limits.bytes
             };
-            let batch = match queue.unsent.back().filter(|batch| has_room(batch)) {
-                Some(batch) => Arc::clone(batch),
-                None => {
-                    let share = self.calls() / self.limits.batches;
-                    let batch = Arc::new(Batch::with_capacity(share.clamp(1, self.limits.calls)));
-                    queue.unsent.push_back(Arc::clone(&batch));
-                    batch
-                }
+            let batch = if let Some(batch) = queue.unsent.back().filter(|batch| has_room(batch)) {
+                Arc::clone(batch)
+            } else {
+                let batch = Arc::new(Batch::with_capacity(self.share()));
+                queue.unsent.push_back(Arc::clone(&batch));
+                batch
             };
             let place = batch.lock().join(ask, since);
             let next = self.next(&mut queue);
@@ -146,7 +148,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
             (batch, place, next, begins_watch)
         };
         if let Some(next) = next {
-            self.send(next);
+            self.send(&next);
         }
         if begins_watch {
             self.watch();
@@ -159,13 +161,13 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
     }
 
     /// Begins the job of a batch that was taken out of the queue.
-    fn send(self: &Arc<Self>, batch: Arc<Batch<E>>) {
+    fn send(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
         let (asks, places) = batch.send();
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.batched.fetch_add(places.len() as u64, Ordering::Relaxed);
         let mut flight = Flight {
             lane: Arc::clone(self),
-            batch: Arc::clone(&batch),
+            batch: Arc::clone(batch),
             places,
             has_landed: false,
         };
@@ -201,7 +203,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
         queue.sent.retain(|sent| !Arc::ptr_eq(sent, batch));
         while let Some(next) = self.next(&mut queue) {
             drop(queue);
-            self.send(next);
+            self.send(&next);
             queue = self.hall.lock();
         }
     }
@@ -270,8 +272,10 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
             return;
         }
         let mut wakers = Vec::new();
-        self.batch
-            .fail(&unanswered::<E>("the batch of this call has ended without an answer"), &mut wakers);
+        self.batch.fail(
+            &unanswered::<E>("the batch of this call has ended without an answer"),
+            &mut wakers,
+        );
         self.lane.landed(&self.batch);
         wakers.into_iter().for_each(Waker::wake);
         // Whoever was to poll the others may be the one that ends here.
@@ -313,6 +317,8 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Waiting<'_, B, E> {
 
 impl<B: fmt::Debug, E: Errand> fmt::Debug for Lane<B, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("calls", &self.calls()).finish_non_exhaustive()
+        f.debug_struct("Lane")
+            .field("calls", &self.calls())
+            .finish_non_exhaustive()
     }
 }

@@ -54,6 +54,12 @@ fn conformance_fred_resp2() {
 }
 
 #[test]
+fn conformance_fred_unbatched() {
+    let server = RedisServer::start();
+    block_on(async { hold(&server, backend(&server, true).await.unbatched()).await });
+}
+
+#[test]
 fn conformance_fred_in_an_arc() {
     let server = RedisServer::start();
     block_on(async { hold(&server, Arc::new(backend(&server, true).await)).await });
