@@ -1,28 +1,35 @@
-//! What a `get` costs against the client beneath it: `cargo bench --bench hot_path [-- filter]`.
+//! What calls cost against what is beneath them: `cargo bench --bench hot_path [-- filter]`.
 //!
-//! Each line compares within one run: rounds alternate between the contenders, and the medians are compared. Only the
-//! ratios say anything on another machine.
+//! Each line compares within one run: rounds alternate between the contenders, and the medians of the rounds are
+//! compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted: `get`, `batch`,
+//! `local`.
 
 use std::{
+    collections::HashMap,
     hint::black_box,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use fred::{
     clients::Client,
     interfaces::{ClientLike, KeysInterface},
-    types::config::Config as FredConfig,
+    types::{Expiration, config::Config},
 };
-use larder::{Cache, CacheBackend};
+use futures::{executor::block_on, future::join_all};
+use larder::Cache;
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig, fred};
+use larder_local::LocalBackend;
 use serde::{Deserialize, Serialize};
 use testkit::RedisServer;
 use tokio::runtime::{Builder, Runtime};
 
 const KEYS: usize = 1_000;
-const ROUNDS: usize = 5;
+const BATCH: usize = 100;
+const ROUNDS: usize = 7;
 
-/// 42 bytes in postcard.
+/// 100 bytes with its envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
     id: u64,
@@ -42,101 +49,295 @@ fn user(id: usize) -> User {
     }
 }
 
+/// Values under keys, in Redis and beside it, and every way to them.
 struct World {
     raw: Client,
     keys: Vec<String>,
-    caches: Vec<(&'static str, Cache<FredBackend>)>,
+    /// On the runtime of the callers, as the raw client is; on a thread of its own, as is the default; and without
+    /// batches.
+    shared: Cache<FredBackend>,
+    own: Cache<FredBackend>,
+    unbatched: Cache<FredBackend>,
 }
 
 fn main() {
-    let server = RedisServer::start();
-    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-    let world = runtime.block_on(World::new(&server));
-    let world: &'static World = Box::leak(Box::new(world));
-    let tasks: Vec<usize> = std::env::var("TASKS").map_or(vec![1, 16, 32, 64, 128, 1024], |tasks| {
-        tasks.split(',').map(|n| n.parse().unwrap()).collect()
-    });
-    for tasks in tasks {
-        gets(&runtime, world, tasks);
+    let filter = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with('-'))
+        .unwrap_or_default();
+    if "local".contains(&filter) {
+        local();
+    }
+    if !"local".contains(&filter) || filter.is_empty() {
+        let server = RedisServer::start();
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        let world: &'static World = Box::leak(Box::new(runtime.block_on(World::new(&server))));
+        if "batch".contains(&filter) {
+            batches(&runtime, world);
+        }
+        if "get".contains(&filter) {
+            for tasks in [1, 4, 16, 64, 128, 1024] {
+                gets(&runtime, world, tasks);
+            }
+        }
     }
 }
 
 impl World {
     async fn new(server: &RedisServer) -> Self {
-        let raw = Client::new(FredConfig::from_url(&server.url()).unwrap(), None, None, None);
-        raw.init().await.unwrap();
-        let mut caches = Vec::new();
-        for (name, shared) in [("own", false), ("shared", true)] {
-            let config = RedisConfig::from_url(&server.url())
-                .unwrap()
-                .with_shared_runtime(shared)
-                .with_deadline(Duration::from_secs(5));
-            let backend = ConnectionManager::from_config_strict(config).await.unwrap().backend();
-            caches.push((name, Cache::builder(backend).prefix("bench").build().unwrap()));
-        }
+        let config = Config::from_url(&server.url()).expect("the fixture's own URL");
+        let raw = Client::new(config, None, None, None);
+        raw.init().await.expect("the fixture runs");
+        let shared = connected(server, true).await;
+        let own = connected(server, false).await;
+        let unbatched = cache(shared.backend().unbatched());
         let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
         for (id, key) in keys.iter().enumerate() {
-            caches[0].1.set(key, &user(id), "1h").await.unwrap();
+            own.set(key, &user(id), "1h")
+                .await
+                .expect("the server takes every write");
         }
-        Self { raw, keys, caches }
+        Self {
+            raw,
+            keys,
+            shared,
+            own,
+            unbatched,
+        }
     }
 }
 
-fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
-    let calls = if tasks == 1 { 10_000 } else { 100_000 + tasks * 100 };
-    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); 1 + world.caches.len()];
+fn cache(backend: FredBackend) -> Cache<FredBackend> {
+    let cache = Cache::builder(backend).prefix("bench").build();
+    cache.expect("the settings are in range")
+}
+
+async fn connected(server: &RedisServer, shared: bool) -> Cache<FredBackend> {
+    let config = RedisConfig::from_url(&server.url()).expect("the fixture's own URL");
+    // A machine that is busy with other things misses the default now and then.
+    let config = config.with_shared_runtime(shared).with_deadline(Duration::from_secs(5));
+    let manager = ConnectionManager::from_config_strict(config).await;
+    cache(manager.expect("the fixture runs").backend())
+}
+
+/// Runs the contenders in turn, and prints the median of each, and its ratio to that of the first.
+fn compare(what: &str, contenders: &mut [(&str, &mut dyn FnMut() -> f64)]) {
+    let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
+    // The first round warms up.
     for round in 0..=ROUNDS {
-        let mut one = vec![];
-        one.push(measure(runtime, tasks, calls, move |i| async move {
-            let key = format!("bench:{}", world.keys[i % KEYS]);
-            black_box(world.raw.get::<Option<bytes::Bytes>, _>(key).await.unwrap());
-        }));
-        for (_, cache) in &world.caches {
-            one.push(measure(runtime, tasks, calls, move |i| async move {
-                black_box(cache.get::<User>(&world.keys[i % KEYS]).await.unwrap());
-            }));
-        }
-        if round > 0 {
-            for (rates, rate) in rates.iter_mut().zip(one) {
-                rates.push(rate);
+        for (figures, (_, measure)) in rounds.iter_mut().zip(contenders.iter_mut()) {
+            let figure = measure();
+            if round > 0 {
+                figures.push(figure);
             }
         }
     }
-    let medians: Vec<f64> = rates
+    let medians: Vec<f64> = rounds
         .into_iter()
-        .map(|mut rates| {
-            rates.sort_by(f64::total_cmp);
-            rates[rates.len() / 2]
+        .map(|mut figures| {
+            figures.sort_by(f64::total_cmp);
+            figures[ROUNDS / 2]
         })
         .collect();
-    print!("get {tasks:5} tasks: raw {:9.0}", medians[0]);
-    for ((name, cache), rate) in world.caches.iter().zip(&medians[1..]) {
-        let _ = cache.backend().capabilities();
-        print!("  {name} {rate:9.0} ({:.2}x)", rate / medians[0]);
+    print!("{what}:");
+    for ((name, _), median) in contenders.iter().zip(&medians) {
+        print!("  {name} {median:.0} ({:.2}x)", median / medians[0]);
     }
     println!();
 }
 
-fn measure<F: Future<Output = ()> + Send + 'static>(
+/// `get` with its decoding against GET without, from as many tasks as said.
+fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
+    let calls = if tasks == 1 { 10_000 } else { 50_000 + tasks * 50 };
+    let key = move |i: usize| world.keys[i % KEYS].as_str();
+    let of = move |cache: &'static Cache<FredBackend>| {
+        move || {
+            rate(runtime, tasks, calls, move |i| async move {
+                let found: Option<User> = cache.get(key(i)).await.expect("the server answers");
+                assert!(found.is_some());
+            })
+        }
+    };
+    let mut raw = || {
+        rate(runtime, tasks, calls, move |i| async move {
+            let found: Option<Bytes> = world
+                .raw
+                .get(format!("bench:{}", key(i)))
+                .await
+                .expect("the server answers");
+            assert!(found.is_some());
+        })
+    };
+    compare(
+        &format!("get, {tasks} tasks, calls/s"),
+        &mut [
+            ("fred", &mut raw),
+            ("larder", &mut of(&world.shared)),
+            ("on a thread of its own", &mut of(&world.own)),
+            ("unbatched", &mut of(&world.unbatched)),
+        ],
+    );
+}
+
+/// How many calls a second `tasks` tasks get done.
+fn rate<F: Future<Output = ()> + Send + 'static>(
     runtime: &Runtime,
     tasks: usize,
     calls: usize,
-    call: impl Fn(usize) -> F + Send + Sync + Copy + 'static,
+    call: impl Fn(usize) -> F + Send + Copy + 'static,
 ) -> f64 {
+    let began = Instant::now();
     runtime.block_on(async {
-        let began = Instant::now();
-        let running: Vec<_> = (0..tasks)
-            .map(|task| {
-                tokio::spawn(async move {
-                    for turn in 0..calls / tasks {
-                        call(task * 31 + turn).await;
-                    }
-                })
+        let calling = (0..tasks).map(|task| {
+            tokio::spawn(async move {
+                for turn in 0..calls / tasks {
+                    call(task * 31 + turn).await;
+                }
             })
-            .collect();
-        for task in running {
-            task.await.unwrap();
+        });
+        for task in calling.collect::<Vec<_>>() {
+            task.await.expect("no call fails");
         }
-        calls as f64 / began.elapsed().as_secs_f64()
-    })
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    let calls = calls as f64;
+    calls / began.elapsed().as_secs_f64()
+}
+
+/// `get_many` and `set_many` of 100 against the fastest of what the client has: MGET, and SETs that are sent together.
+fn batches(runtime: &Runtime, world: &'static World) {
+    let keys = &world.keys[..BATCH];
+    let physical: Vec<String> = keys.iter().map(|key| format!("bench:{key}")).collect();
+    let users: Vec<User> = (0..BATCH).map(user).collect();
+    let micros = |call: &dyn Fn()| {
+        const TURNS: u32 = 500;
+        let began = Instant::now();
+        (0..TURNS).for_each(|_| call());
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS)
+    };
+    let raw_get = || {
+        let found: Vec<Option<Bytes>> = runtime
+            .block_on(world.raw.mget(physical.clone()))
+            .expect("the server answers");
+        let header = 27;
+        let users: Vec<User> = found
+            .iter()
+            .flatten()
+            .map(|entry| postcard::from_bytes(&entry[header..]).expect("what was encoded is decoded"))
+            .collect();
+        assert_eq!(black_box(users).len(), BATCH);
+    };
+    let get = |cache: &Cache<FredBackend>| {
+        let found: HashMap<String, User> = runtime.block_on(cache.get_many(keys)).expect("the server answers");
+        assert_eq!(found.len(), BATCH);
+    };
+    compare(
+        "batch get_many(100), us",
+        &mut [
+            ("fred MGET and postcard", &mut || micros(&raw_get)),
+            ("larder", &mut || micros(&|| get(&world.shared))),
+            ("on a thread of its own", &mut || micros(&|| get(&world.own))),
+        ],
+    );
+    let raw_set = || {
+        runtime.block_on(async {
+            let sets = physical.iter().zip(&users).map(|(key, user)| {
+                let value = Bytes::from(postcard::to_allocvec(user).expect("a user can be encoded"));
+                world.raw.set::<(), _, _>(
+                    format!("raw:{key}"),
+                    value,
+                    Some(Expiration::PX(3_600_000)),
+                    None,
+                    false,
+                )
+            });
+            for written in join_all(sets).await {
+                written.expect("the server takes every write");
+            }
+        });
+    };
+    let set = |cache: &Cache<FredBackend>| {
+        let items = keys.iter().zip(&users);
+        runtime
+            .block_on(cache.set_many(items, "1h"))
+            .expect("the server takes every write");
+    };
+    compare(
+        "batch set_many(100), us",
+        &mut [
+            ("fred SETs and postcard", &mut || micros(&raw_set)),
+            ("larder", &mut || micros(&|| set(&world.shared))),
+            ("on a thread of its own", &mut || micros(&|| set(&world.own))),
+        ],
+    );
+}
+
+/// A hit on the local map against the map and the format it is made of.
+fn local() {
+    const TURNS: usize = 100_000;
+    let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
+    let cache = Cache::builder(LocalBackend::with_capacity(20 * KEYS))
+        .prefix("bench")
+        .build();
+    let cache = cache.expect("the settings are in range");
+    let bytes = quick_cache::sync::Cache::<String, Bytes>::new(20 * KEYS);
+    let shared = quick_cache::sync::Cache::<String, Arc<User>>::new(20 * KEYS);
+    for (id, key) in keys.iter().enumerate() {
+        block_on(cache.set(key, &user(id), "1h")).expect("a local map takes every write");
+        let encoded = postcard::to_allocvec(&user(id)).expect("a user can be encoded");
+        bytes.insert(key.clone(), encoded.into());
+        shared.insert(key.clone(), Arc::new(user(id)));
+    }
+    let cycle = || keys.iter().cycle().step_by(7).take(TURNS);
+    let nanos = |began: Instant| {
+        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+        let turns = TURNS as f64;
+        began.elapsed().as_secs_f64() * 1e9 / turns
+    };
+    compare(
+        "local get, ns",
+        &mut [
+            ("quick_cache and postcard", &mut || {
+                let began = Instant::now();
+                for key in cycle() {
+                    let found = bytes.get(key).expect("it was put there");
+                    black_box(postcard::from_bytes::<User>(&found).expect("what was encoded is decoded"));
+                }
+                nanos(began)
+            }),
+            ("larder", &mut || {
+                let began = Instant::now();
+                block_on(async {
+                    for key in cycle() {
+                        black_box(cache.get::<User>(key).await.expect("a local map is never away"));
+                    }
+                });
+                nanos(began)
+            }),
+        ],
+    );
+    compare(
+        "local get_shared, ns",
+        &mut [
+            ("quick_cache", &mut || {
+                let began = Instant::now();
+                for key in cycle() {
+                    black_box(shared.get(key).expect("it was put there"));
+                }
+                nanos(began)
+            }),
+            ("larder", &mut || {
+                let began = Instant::now();
+                block_on(async {
+                    for key in cycle() {
+                        black_box(cache.get_shared::<User>(key).await.expect("a local map is never away"));
+                    }
+                });
+                nanos(began)
+            }),
+        ],
+    );
 }

@@ -89,7 +89,8 @@ mod sync;
 mod ttl;
 
 pub use backend::{
-    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
+    delete_by_scan,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{

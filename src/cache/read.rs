@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Cache, OnUndecodable, during};
 use crate::{
-    backend::{CacheBackend, KeyTtl},
+    backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
     envelope::{HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
     error::Result,
@@ -103,7 +103,8 @@ where
     ) -> Result<Lookup<T>> {
         let physical = self.inner.keys.physical(key).map_err(during(operation))?;
         let found = match self.backend().get(&physical).await {
-            Ok(entry) => self.decode(&physical, entry.as_ref().map(crate::Entry::bytes), schema),
+            Ok(Some(entry)) => self.decode_entry(&physical, &entry, schema),
+            Ok(None) => Ok(Lookup::Miss),
             Err(error) => Err(error),
         };
         self.or_substitute(operation, key, found.map_err(during(operation)))
@@ -126,11 +127,45 @@ where
         }
     }
 
+    fn decode_entry<T: DeserializeOwned>(&self, physical: &str, entry: &Entry, schema: u32) -> Result<Lookup<T>> {
+        match self.open_entry(physical, entry, schema) {
+            Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
+            Ok(Opened::Marker) => Ok(Lookup::Miss),
+            Err(reason) => self.undecodable(reason).map(|()| Lookup::Miss),
+        }
+    }
+
+    /// [`open`](Self::open) for an entry that may have been opened before.
+    pub(super) fn open_entry<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        entry: &Entry,
+        schema: u32,
+    ) -> Result<Opened<T>, Undecodable> {
+        let kept = entry.kept();
+        let is_intact = kept.is_some_and(Kept::is_intact);
+        let opened = self.open_checked(physical, entry.bytes(), schema, is_intact);
+        if let (Some(kept), false, Ok(Opened::Value(..))) = (kept, is_intact, &opened) {
+            kept.note_intact();
+        }
+        opened
+    }
+
     pub(crate) fn open<T: DeserializeOwned>(
         &self,
         physical: &str,
         entry: &[u8],
         schema: u32,
+    ) -> Result<Opened<T>, Undecodable> {
+        self.open_checked(physical, entry, schema, false)
+    }
+
+    fn open_checked<T: DeserializeOwned>(
+        &self,
+        physical: &str,
+        entry: &[u8],
+        schema: u32,
+        is_intact: bool,
     ) -> Result<Opened<T>, Undecodable> {
         let core = &self.inner.core;
         open(
@@ -140,6 +175,7 @@ where
             schema,
             physical,
             entry,
+            is_intact,
         )
     }
 
@@ -227,10 +263,15 @@ impl<B, S, C> Cache<B, S, C> {
     /// An intact entry is a miss once its logical life is over.
     pub(super) fn answer<T>(&self, value: Decoded<T>, header: &Header) -> Lookup<T> {
         match value {
-            _ if header.fresh_for(self.now()) == Some(Duration::ZERO) => Lookup::Miss,
+            _ if self.is_over(header) => Lookup::Miss,
             Decoded::Value(value) => Lookup::Hit(value),
             Decoded::Absent => Lookup::Absent,
         }
+    }
+
+    /// Tells whether the logical life of a value is over. Most have none, and need no clock.
+    pub(super) fn is_over(&self, header: &Header) -> bool {
+        header.times().is_some() && header.fresh_for(self.now()) == Some(Duration::ZERO)
     }
 
     pub(crate) fn undecodable(&self, reason: Undecodable) -> Result<()> {

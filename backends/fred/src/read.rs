@@ -78,7 +78,7 @@ impl Link {
     }
 
     async fn get_group(&self, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Option<Bytes>>> {
-        let asked: Vec<Key> = group.iter().map(|&place| Key::from(keys[place])).collect();
+        let asked = together(group.iter().map(|&place| keys[place]));
         let Some(first) = asked.first() else {
             return Ok(Vec::new());
         };
@@ -157,6 +157,19 @@ impl Link {
         }
         answer.judge(self, false)
     }
+}
+
+/// Many keys in one allocation.
+fn together<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Vec<Key> {
+    let mut all = Vec::with_capacity(keys.clone().map(str::len).sum());
+    keys.clone().for_each(|key| all.extend_from_slice(key.as_bytes()));
+    let all = Bytes::from(all);
+    let mut start = 0;
+    keys.map(|key| {
+        let end = start + key.len();
+        Key::from(all.slice(std::mem::replace(&mut start, end)..end))
+    })
+    .collect()
 }
 
 /// PTTL's answer for a key that exists. A key in its last instant has 0 ms left and is still there.

@@ -46,7 +46,8 @@ impl<E: Errand> Hall<E> {
 
     /// Has the next one that comes look at the jobs.
     pub(super) fn ring(&self) {
-        self.is_called.store(true, Ordering::Release);
+        // Not a plain store: loom would let that one be overwritten by a swap that came before it.
+        self.is_called.swap(true, Ordering::AcqRel);
     }
 
     /// Polls every job that was woken. Answers whether there was one.

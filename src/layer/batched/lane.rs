@@ -85,7 +85,10 @@ impl<B, E: Errand> Lane<B, E> {
         if before >= self.limits.in_flight {
             return Err(Error::new(
                 ErrorKind::Overloaded,
-                format!("{} calls are in flight, which is the limit", self.limits.in_flight),
+                format!(
+                    "{} calls are in flight, as many as max_in_flight allows",
+                    self.limits.in_flight
+                ),
             )
             .with_operation(E::OPERATION));
         }

@@ -155,7 +155,10 @@ fn a_call_beyond_the_limit_is_turned_away() {
     assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
     let error = block_on(backend.get("k")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overloaded);
-    assert_eq!(error.to_string(), "get: 2 calls are in flight, which is the limit");
+    assert_eq!(
+        error.to_string(),
+        "get: 2 calls are in flight, as many as max_in_flight allows"
+    );
     drop(reads);
     gate.release();
     assert!(block_on(backend.get("k")).unwrap().is_none());
