@@ -117,6 +117,12 @@ impl Error {
         self
     }
 
+    /// The same failure of another operation, on whose behalf this one was done.
+    pub(crate) fn in_place_of(mut self, operation: &'static str) -> Self {
+        Arc::make_mut(&mut self.inner).operation = Some(operation);
+        self
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -85,11 +85,13 @@ mod random;
 mod remember;
 mod runtime;
 mod serializer;
+mod sync;
 mod telemetry;
 mod ttl;
 
 pub use backend::{
-    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, KeyTtl, Outcome, SetItem, SetOptions, delete_by_scan,
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
+    delete_by_scan,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{
@@ -105,7 +107,10 @@ pub use hook::{
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/cached.md")]
 pub use larder_macros::cached;
-pub use layer::{Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder, FallbackState, JournalStats};
+pub use layer::{
+    Batched, BatchedBuilder, BatchedStats, Breaker, BreakerBuilder, BreakerState, Fallback, FallbackBuilder,
+    FallbackState, JournalStats,
+};
 pub use remember::{LoadError, LoadOptions, Loaded, OnError, Remembered, RememberedMany, Source, StaleReason};
 pub use runtime::{Job, Runtime, ThreadRuntime};
 pub use serializer::{Json, MessagePack, Postcard, Serializer};

@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::KeyTtl;
+use super::{Kept, KeyTtl};
 
 /// What a backend stores under a key, as [`CacheBackend::get`](crate::CacheBackend::get) returns it.
 ///
@@ -17,15 +17,21 @@ use super::KeyTtl;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Entry {
-    bytes: Bytes,
+    body: Body,
     ttl: Option<KeyTtl>,
+}
+
+#[derive(Clone)]
+enum Body {
+    Plain(Bytes),
+    Kept(Kept),
 }
 
 impl Entry {
     /// An entry of `bytes` whose remaining life was not asked for.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         Self {
-            bytes: bytes.into(),
+            body: Body::Plain(bytes.into()),
             ttl: None,
         }
     }
@@ -40,19 +46,41 @@ impl Entry {
     /// The stored bytes.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        match &self.body {
+            Body::Plain(bytes) => bytes,
+            Body::Kept(kept) => kept.bytes(),
+        }
     }
 
     /// The stored bytes, by value.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.bytes
+        match self.body {
+            Body::Plain(bytes) => bytes,
+            Body::Kept(kept) => kept.bytes().clone(),
+        }
+    }
+
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        match &self.body {
+            Body::Plain(_) => None,
+            Body::Kept(kept) => Some(kept),
+        }
     }
 
     /// The remaining life, where the backend gave it.
     #[must_use]
     pub fn ttl(&self) -> Option<KeyTtl> {
         self.ttl
+    }
+}
+
+impl From<Kept> for Entry {
+    fn from(kept: Kept) -> Self {
+        Self {
+            body: Body::Kept(kept),
+            ttl: None,
+        }
     }
 }
 
@@ -115,7 +143,7 @@ impl Head {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
-            .field("len", &self.bytes.len())
+            .field("len", &self.bytes().len())
             .field("ttl", &self.ttl)
             .finish()
     }

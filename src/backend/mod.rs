@@ -3,10 +3,13 @@
 mod contract;
 mod entry;
 mod forward;
+mod kept;
 mod options;
 mod sweep;
 
 pub use contract::CacheBackend;
 pub use entry::{Entry, Head};
+pub use kept::Kept;
+pub(crate) use kept::Memo;
 pub use options::{Capabilities, Condition, Expiry, KeyTtl, Outcome, SetItem, SetOptions};
 pub use sweep::delete_by_scan;

@@ -1,4 +1,6 @@
-use std::borrow::Cow;
+use std::ops::Deref;
+
+use arrayvec::ArrayString;
 
 use crate::{
     error::{Error, Result},
@@ -7,6 +9,39 @@ use crate::{
 
 /// The longest key, without the prefix.
 const MAX_KEY_BYTES: usize = 64 * 1024;
+
+/// The longest key, with the prefix, that a call joins without an allocation.
+const SHORT_KEY_BYTES: usize = 96;
+
+/// A key as the backend sees it.
+#[derive(Debug)]
+pub(crate) enum PhysicalKey<'k> {
+    /// The caller's own: there is no prefix.
+    Whole(&'k str),
+    Short(ArrayString<SHORT_KEY_BYTES>),
+    Long(String),
+}
+
+impl PhysicalKey<'_> {
+    pub(crate) fn into_owned(self) -> String {
+        match self {
+            Self::Long(key) => key,
+            key => key.to_owned(),
+        }
+    }
+}
+
+impl Deref for PhysicalKey<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Whole(key) => key,
+            Self::Short(key) => key,
+            Self::Long(key) => key,
+        }
+    }
+}
 
 /// The part of a backend's keys that belongs to one cache.
 #[derive(Debug, Clone, Default)]
@@ -34,23 +69,23 @@ impl KeySpace {
     }
 
     /// The key as the backend sees it.
-    pub(super) fn physical<'k>(&self, key: &'k str) -> Result<Cow<'k, str>> {
+    pub(super) fn physical<'k>(&self, key: &'k str) -> Result<PhysicalKey<'k>> {
         if key.len() > MAX_KEY_BYTES {
             return Err(Error::invalid(format!(
                 "the key has {} bytes; the limit is {MAX_KEY_BYTES}",
                 key.len()
             )));
         }
-        Ok(match &self.prefix {
-            None => Cow::Borrowed(key),
-            Some(prefix) => {
-                let mut physical = String::with_capacity(prefix.len() + 1 + key.len());
-                physical.push_str(prefix);
-                physical.push(':');
-                physical.push_str(key);
-                Cow::Owned(physical)
-            }
-        })
+        let Some(prefix) = &self.prefix else {
+            return Ok(PhysicalKey::Whole(key));
+        };
+        let parts = [prefix, ":", key];
+        if prefix.len() + 1 + key.len() <= SHORT_KEY_BYTES {
+            let mut short = ArrayString::new();
+            parts.iter().for_each(|part| short.push_str(part));
+            return Ok(PhysicalKey::Short(short));
+        }
+        Ok(PhysicalKey::Long(parts.concat()))
     }
 
     /// The pattern that finds, among all keys of the backend, those of this cache that match `pattern`.

@@ -11,6 +11,7 @@ mod pattern;
 mod read;
 mod remember;
 mod remove;
+mod shared;
 mod write;
 
 use std::{

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Cache, OnUndecodable, during};
 use crate::{
-    backend::{CacheBackend, KeyTtl},
+    backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
-    envelope::{HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
+    envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
     error::Result,
     hook::{Note, OperationKind, OperationOutcome, Scope},
     serializer::{Decoded, Serializer},
@@ -122,7 +122,8 @@ where
     async fn try_read<T: DeserializeOwned>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<T>> {
         let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
         let found = match self.store(scope).get(&physical).await {
-            Ok(entry) => self.decode(scope, &physical, entry.as_ref().map(crate::Entry::bytes), schema),
+            Ok(Some(entry)) => self.decode_entry(scope, &physical, &entry, schema),
+            Ok(None) => Ok(Lookup::Miss),
             Err(error) => Err(error),
         };
         self.or_substitute(scope, key, found.map_err(during(scope.name())))
@@ -146,6 +147,37 @@ where
         }
     }
 
+    fn decode_entry<T: DeserializeOwned>(
+        &self,
+        scope: &Scope<'_>,
+        physical: &str,
+        entry: &Entry,
+        schema: u32,
+    ) -> Result<Lookup<T>> {
+        match self.open_entry(scope, physical, entry, schema) {
+            Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
+            Ok(Opened::Marker) => Ok(Lookup::Miss),
+            Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
+        }
+    }
+
+    /// [`open`](Self::open) for an entry that may have been opened before.
+    pub(super) fn open_entry<T: DeserializeOwned>(
+        &self,
+        scope: &Scope<'_>,
+        physical: &str,
+        entry: &Entry,
+        schema: u32,
+    ) -> Result<Opened<T>, Undecodable> {
+        let kept = entry.kept();
+        let is_intact = kept.is_some_and(Kept::is_intact);
+        let opened = self.open_checked(scope, physical, entry.bytes(), schema, is_intact);
+        if let (Some(kept), false, Ok(Opened::Value(..))) = (kept, is_intact, &opened) {
+            kept.note_intact();
+        }
+        opened
+    }
+
     pub(crate) fn open<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
@@ -153,13 +185,27 @@ where
         entry: &[u8],
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
+        self.open_checked(scope, physical, entry, schema, false)
+    }
+
+    fn open_checked<T: DeserializeOwned>(
+        &self,
+        scope: &Scope<'_>,
+        physical: &str,
+        entry: &[u8],
+        schema: u32,
+        is_intact: bool,
+    ) -> Result<Opened<T>, Undecodable> {
         let core = &self.inner.core;
         open(
             &core.serializer,
             &core.compressor,
-            core.settings.sealing.max_value_bytes,
-            schema,
-            physical,
+            Expected {
+                key: physical,
+                schema,
+                max_value_bytes: core.settings.sealing.max_value_bytes,
+                is_intact,
+            },
             entry,
             |serialized| scope.note_bytes(Some(serialized), entry.len()),
         )
@@ -260,10 +306,15 @@ impl<B, S, C> Cache<B, S, C> {
     /// An intact entry is a miss once its logical life is over.
     pub(super) fn answer<T>(&self, value: Decoded<T>, header: &Header) -> Lookup<T> {
         match value {
-            _ if header.fresh_for(self.now()) == Some(Duration::ZERO) => Lookup::Miss,
+            _ if self.is_over(header) => Lookup::Miss,
             Decoded::Value(value) => Lookup::Hit(value),
             Decoded::Absent => Lookup::Absent,
         }
+    }
+
+    /// Tells whether the logical life of a value is over. Most have none, and need no clock.
+    pub(super) fn is_over(&self, header: &Header) -> bool {
+        header.times().is_some() && header.fresh_for(self.now()) == Some(Duration::ZERO)
     }
 
     pub(crate) fn undecodable(&self, scope: &Scope<'_>, reason: Undecodable) -> Result<()> {

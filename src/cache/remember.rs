@@ -1,11 +1,11 @@
 //! What `remember` needs of a cache's inside.
 
-use std::{borrow::Cow, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Cache, during};
+use super::{Cache, during, keyspace::PhysicalKey};
 use crate::{
     backend::{CacheBackend, Condition},
     compressor::Compressor,
@@ -35,7 +35,7 @@ impl<B, S, C> Cache<B, S, C> {
             .map_err(during("remember"))
     }
 
-    pub(crate) fn physical<'k>(&self, key: &'k str, operation: &'static str) -> Result<Cow<'k, str>> {
+    pub(crate) fn physical<'k>(&self, key: &'k str, operation: &'static str) -> Result<PhysicalKey<'k>> {
         self.inner.keys.physical(key).map_err(during(operation))
     }
 

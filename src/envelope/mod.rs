@@ -9,6 +9,6 @@ pub(crate) use header::{
     HEAD_LEN, HELD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, lease_of,
     marker, parse, with_lease, with_life,
 };
-pub(crate) use open::{Opened, open};
+pub(crate) use open::{Expected, Opened, open};
 pub(crate) use seal::{Sealing, seal};
 pub(crate) use undecodable::Undecodable;

@@ -17,13 +17,23 @@ pub(crate) enum Opened<T> {
     Value(Decoded<T>, Header),
 }
 
-/// Checks the whole entry and decodes its value; `on_size` hears how many bytes that has, serialized. Whatever is odd about it is an `Undecodable`, never a wrong value.
+/// What a reader expects of an entry.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) schema: u32,
+    pub(crate) max_value_bytes: usize,
+    /// Its checksum was checked before, in this process.
+    pub(crate) is_intact: bool,
+}
+
+/// Checks the whole entry and decodes its value; `on_size` hears how many bytes that has, serialized.
+///
+/// Whatever is odd about the entry is an `Undecodable`, never a wrong value.
 pub(crate) fn open<S, C, T>(
     serializer: &S,
     compressor: &C,
-    max_value_bytes: usize,
-    schema: u32,
-    key: &str,
+    expected: Expected<'_>,
     entry: &[u8],
     on_size: impl FnOnce(usize),
 ) -> Result<Opened<T>, Undecodable>
@@ -36,9 +46,9 @@ where
         Parsed::Marker(_) => return Ok(Opened::Marker),
         Parsed::Value(header) => header,
     };
-    header.check(S::ID, C::ID, schema)?;
+    header.check(S::ID, C::ID, expected.schema)?;
     let payload = &entry[header.len..];
-    if checksum(key, header.covered(entry), payload) != header.checksum {
+    if !expected.is_intact && checksum(expected.key, header.covered(entry), payload) != header.checksum {
         return Err(Undecodable::Checksum);
     }
     let value = if header.none {
@@ -53,7 +63,7 @@ where
     } else {
         let mut unpacked = Vec::new();
         compressor
-            .decompress(payload, max_value_bytes, &mut unpacked)
+            .decompress(payload, expected.max_value_bytes, &mut unpacked)
             .map_err(|_| Undecodable::Payload)?;
         on_size(unpacked.len());
         decode(serializer, &unpacked)?

@@ -10,11 +10,13 @@ use futures::{FutureExt, future::Shared};
 use super::{
     leader::{Leader, hand_over},
     place::Place,
-    sync::Arc,
     table::{Flight, Flights, Landing, Phase},
     waits::Waits,
 };
-use crate::clock::{Clock, Sleep};
+use crate::{
+    clock::{Clock, Sleep},
+    sync::Arc,
+};
 
 /// A call that waits for a flight another one leads. Resolves to its landing, or to the lead of it.
 #[derive(Debug)]

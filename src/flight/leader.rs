@@ -1,9 +1,7 @@
 use bytes::Bytes;
 
-use super::{
-    sync::Arc,
-    table::{Flight, Flights, Landing, Phase},
-};
+use super::table::{Flight, Flights, Landing, Phase};
+use crate::sync::Arc;
 
 /// The one call that runs the load of a flight. Dropping it hands the flight over, or ends it.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{leader::Leader, place::Place, sync::Arc, table::Flight};
+use super::{leader::Leader, place::Place, table::Flight};
+use crate::sync::Arc;
 
 thread_local! {
     /// The flights whose loads this thread is polling right now, the innermost last.

@@ -15,7 +15,6 @@ mod follower;
 mod leader;
 mod loading;
 mod place;
-mod sync;
 mod table;
 mod waits;
 

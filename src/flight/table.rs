@@ -10,15 +10,12 @@ use std::{
 use bytes::Bytes;
 use futures::future::Shared;
 
-use super::{
-    follower::Follower,
-    leader::Leader,
-    loading,
-    place::Place,
+use super::{follower::Follower, leader::Leader, loading, place::Place, waits::Waits};
+use crate::{
+    clock::Sleep,
+    error::Error,
     sync::{Arc, AtomicU64, Mutex, Ordering},
-    waits::Waits,
 };
-use crate::{clock::Sleep, error::Error};
 
 /// Every flight under way in one cache, by physical key. Clones are the same table.
 #[derive(Clone, Default)]

@@ -11,9 +11,9 @@ use parking_lot::Mutex as StdMutex;
 use super::{
     loading,
     place::{self, Place},
-    sync::Arc,
     table::{Flight, Phase},
 };
+use crate::sync::Arc;
 
 /// The flights that loads and threads wait for, in the whole process: a ring may lead through several caches. It is
 /// locked before the state of any flight, and after the table of one's own.

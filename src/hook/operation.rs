@@ -66,6 +66,8 @@ macro_rules! kinds {
 kinds! {
     /// [`Cache::get`](crate::Cache::get).
     Get = "get",
+    /// [`Cache::get_shared`](crate::Cache::get_shared).
+    GetShared = "get_shared",
     /// [`Cache::lookup`](crate::Cache::lookup).
     Lookup = "lookup",
     /// What `peek` of a function that is [`cached`](https://docs.rs/larder/latest/larder/attr.cached.html) does.

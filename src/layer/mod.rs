@@ -1,8 +1,10 @@
 //! Backends around backends: what answers when the store does not.
 
+mod batched;
 mod breaker;
 mod fallback;
 
+pub use batched::{Batched, BatchedBuilder, BatchedStats};
 pub use breaker::{Breaker, BreakerBuilder, BreakerState};
 pub use fallback::{Fallback, FallbackBuilder, FallbackState, JournalStats};
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Head, KeyTtl, Outcome, Result, SetItem, SetOptions, delete_by_scan,
-    glob,
+    CacheBackend, Capabilities, Condition, Entry, Head, Kept, KeyTtl, Outcome, Result, SetItem, SetOptions,
+    delete_by_scan, glob,
 };
 
 use crate::LocalBackend;
@@ -28,8 +28,8 @@ impl CacheBackend for LocalBackend {
 
     async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
         Ok(self.map().read(key).map(|(value, ttl)| {
-            let len = value.len() as u64;
-            Head::new(value.slice(..n.min(value.len())), len, ttl)
+            let value = value.bytes();
+            Head::new(value.slice(..n.min(value.len())), value.len() as u64, ttl)
         }))
     }
 
@@ -94,8 +94,8 @@ impl CacheBackend for LocalBackend {
     }
 }
 
-fn entry((value, ttl): (Bytes, KeyTtl)) -> Entry {
-    Entry::new(value).with_ttl(ttl)
+fn entry((value, ttl): (Kept, KeyTtl)) -> Entry {
+    Entry::from(value).with_ttl(ttl)
 }
 
 fn named<T>(operation: &'static str, result: Result<T>) -> Result<T> {

@@ -1,7 +1,7 @@
 use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use larder::{Clock, Condition, Expiry, KeyTtl, Outcome, Result, SetOptions};
+use larder::{Clock, Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{DefaultHashBuilder, sync::Cache};
 
@@ -40,7 +40,7 @@ impl Map {
     }
 
     /// The value under `key` and its remaining life; an expired entry is removed on the way.
-    pub(crate) fn read(&self, key: &str) -> Option<(Bytes, KeyTtl)> {
+    pub(crate) fn read(&self, key: &str) -> Option<(Kept, KeyTtl)> {
         let slot = self.entries.get(key)?;
         if let Some(ttl) = slot.ttl(&*self.clock) {
             return Some((slot.value, ttl));
@@ -66,7 +66,7 @@ impl Map {
             Expiry::Keep => standing.and_then(|slot| slot.dies),
             _ => None,
         };
-        let value = Bytes::copy_from_slice(value);
+        let value = Kept::new(Bytes::copy_from_slice(value));
         self.entries.insert(key.into(), Slot { value, dies });
         Ok(Outcome::Done)
     }
@@ -141,7 +141,9 @@ impl Map {
 fn refusal(condition: &Condition, standing: Option<&Slot>) -> Option<Outcome> {
     match (standing, condition) {
         (None, _) => Some(Outcome::Missing),
-        (Some(slot), Condition::IfStartsWith(prefix)) if !slot.value.starts_with(prefix) => Some(Outcome::Mismatch),
+        (Some(slot), Condition::IfStartsWith(prefix)) if !slot.value.bytes().starts_with(prefix) => {
+            Some(Outcome::Mismatch)
+        }
         (Some(_), _) => None,
     }
 }

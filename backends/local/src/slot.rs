@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-use larder::{Clock, KeyTtl};
+use larder::{Clock, Kept, KeyTtl};
 use quick_cache::Weighter;
 
 /// What an entry takes up besides the bytes of its key and value, roughly: the slot, its links and its place in the
@@ -11,7 +10,7 @@ pub(crate) const ENTRY_OVERHEAD: u64 = 128;
 /// A value and the moment its life ends, by the monotonic reading of the backend's clock.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    pub(crate) value: Bytes,
+    pub(crate) value: Kept,
     pub(crate) dies: Option<Duration>,
 }
 
@@ -28,10 +27,11 @@ impl Slot {
         };
         let left = dies.checked_sub(clock.monotonic()).filter(|left| !left.is_zero())?;
         // A part of a millisecond counts as a whole one, as it did when the life was given.
-        let millis = left.as_nanos().div_ceil(1_000_000);
-        Some(KeyTtl::Expires(Duration::from_millis(
-            u64::try_from(millis).unwrap_or(u64::MAX),
-        )))
+        let millis = left.subsec_nanos().div_ceil(1_000_000);
+        let whole = Duration::from_secs(left.as_secs());
+        Some(KeyTtl::Expires(
+            whole.saturating_add(Duration::from_millis(millis.into())),
+        ))
     }
 }
 
@@ -46,7 +46,7 @@ impl Weighter<Box<str>, Slot> for Weight {
     fn weight(&self, key: &Box<str>, slot: &Slot) -> u64 {
         match self {
             Self::Entries => 1,
-            Self::Bytes => (key.len() + slot.value.len()) as u64 + ENTRY_OVERHEAD,
+            Self::Bytes => (key.len() + slot.value.bytes().len()) as u64 + ENTRY_OVERHEAD,
         }
     }
 }

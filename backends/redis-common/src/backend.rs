@@ -25,33 +25,46 @@ macro_rules! backend {
         /// - A connection that answers nothing for a second is replaced.
         /// - A write whose connection breaks before its answer fails with
         ///   [`ErrorKind::Connection`](larder::ErrorKind::Connection), and may have been applied.
+        /// - `get`s that are under way at the same time go together, as MGETs: see [`Batched`](larder::Batched). On a
+        ///   cluster each goes by itself, because MGET takes keys of one slot only. [`unbatched`](Self::unbatched) leaves
+        ///   that out.
         /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
         ///   after it are not tried.
         /// - `scan` asks for 512 keys a page.
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $backend {
-            store: $crate::Store<$connection>,
+            calls: $crate::__private::Batched<$crate::Store<$connection>>,
         }
 
         impl $backend {
             pub(crate) fn new(store: $crate::Store<$connection>) -> Self {
-                Self { store }
+                Self {
+                    calls: store.batched(),
+                }
+            }
+
+            /// The same backend without batches: each `get` is a GET of its own.
+            #[must_use]
+            pub fn unbatched(&self) -> Self {
+                Self {
+                    calls: self.calls.unbatched(),
+                }
             }
 
             /// How often `get` or `head` met a key of another Redis type and answered as if it were missing, since the
             /// connection was made.
             ///
-            /// `get_many` is not counted: MGET answers nil for such keys and for missing ones alike.
+            /// `get_many` is not counted, nor a `get` in a batch: MGET answers nil for such keys and for missing ones alike.
             #[must_use]
             pub fn wrong_type_reads(&self) -> u64 {
-                self.store.wrong_type_reads()
+                self.calls.get_ref().wrong_type_reads()
             }
         }
 
         impl std::fmt::Debug for $backend {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_tuple(stringify!($backend)).field(&self.store).finish()
+                f.debug_tuple(stringify!($backend)).field(self.calls.get_ref()).finish()
             }
         }
 
@@ -65,19 +78,19 @@ macro_rules! backend {
             #[deny(clippy::missing_trait_methods)]
             impl CacheBackend for $backend {
                 fn capabilities(&self) -> Capabilities {
-                    self.store.capabilities()
+                    self.calls.capabilities()
                 }
 
                 fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
-                    self.store.get(key)
+                    self.calls.get(key)
                 }
 
                 fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
-                    self.store.get_many(keys)
+                    self.calls.get_many(keys)
                 }
 
                 fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
-                    self.store.head(key, n)
+                    self.calls.head(key, n)
                 }
 
                 fn set(
@@ -86,19 +99,19 @@ macro_rules! backend {
                     value: Bytes,
                     options: SetOptions,
                 ) -> impl Future<Output = Result<Outcome>> + Send {
-                    self.store.set(key, value, options)
+                    self.calls.set(key, value, options)
                 }
 
                 fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-                    self.store.set_many(items)
+                    self.calls.set_many(items)
                 }
 
                 fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
-                    self.store.delete(key, condition)
+                    self.calls.delete(key, condition)
                 }
 
                 fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
-                    self.store.delete_many(keys)
+                    self.calls.delete_many(keys)
                 }
 
                 fn expire(
@@ -107,15 +120,19 @@ macro_rules! backend {
                     after: Duration,
                     condition: Condition,
                 ) -> impl Future<Output = Result<Outcome>> + Send {
-                    self.store.expire(key, after, condition)
+                    self.calls.expire(key, after, condition)
                 }
 
                 fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
-                    self.store.persist(key, condition)
+                    self.calls.persist(key, condition)
                 }
 
                 fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a> {
-                    self.store.scan(pattern)
+                    self.calls.scan(pattern)
+                }
+
+                fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+                    self.calls.delete_matching(pattern)
                 }
             }
         };

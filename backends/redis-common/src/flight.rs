@@ -39,6 +39,10 @@ impl Bound {
         }
     }
 
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many commands are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -43,5 +43,7 @@ pub use tls::system_tls;
 pub mod __private {
     pub use bytes::Bytes;
     pub use futures::Stream;
-    pub use larder::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+    pub use larder::{
+        Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions,
+    };
 }

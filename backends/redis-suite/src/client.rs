@@ -34,6 +34,10 @@ pub trait Client: fmt::Debug + Clone + Send + Sync + Sized + 'static {
     /// How often a backend met a key of another type.
     fn wrong_type_reads(backend: &Self::Backend) -> u64;
 
+    /// A backend that sends every call by itself.
+    #[must_use]
+    fn unbatched(backend: &Self::Backend) -> Self::Backend;
+
     /// [`from_config`](Self::from_config) with what tests need.
     #[must_use]
     fn connect(settings: Settings) -> impl Future<Output = Result<Self>> + Send {
@@ -223,6 +227,10 @@ macro_rules! client {
 
             fn wrong_type_reads(backend: &$backend) -> u64 {
                 backend.wrong_type_reads()
+            }
+
+            fn unbatched(backend: &$backend) -> $backend {
+                backend.unbatched()
             }
         }
     };

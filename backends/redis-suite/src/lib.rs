@@ -102,6 +102,7 @@ suite! {$
         calls::conformance {
             conformance_resp3,
             conformance_resp2,
+            conformance_unbatched,
             conformance_in_an_arc,
             conformance_on_tokio_with_one_thread,
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use larder::{
-    Breaker, CacheBackend, ErrorKind, Fallback, ManualClock,
+    Batched, Breaker, CacheBackend, ErrorKind, Fallback, ManualClock, ThreadRuntime,
     conformance::{self, Subject},
 };
 use larder_local::LocalBackend;
@@ -49,6 +49,29 @@ fn hold_to_the_contract<B: CacheBackend + 'static>(layers: impl FnOnce(MemoryBac
     };
     block_on(conformance::backend(&fixture));
     assert!(store.is_empty(), "the suite left keys behind");
+}
+
+#[test]
+fn conformance_batched() {
+    hold_to_the_contract(|store, _| Batched::new(store));
+}
+
+#[test]
+fn conformance_batched_without_a_call_that_goes_alone() {
+    hold_to_the_contract(|store, _| Batched::builder(store).alone(0).max_batches(1).build().unwrap());
+}
+
+#[test]
+fn conformance_batched_on_a_runtime() {
+    hold_to_the_contract(|store, _| Batched::builder(store).alone(0).runtime(ThreadRuntime).build().unwrap());
+}
+
+#[test]
+fn conformance_breaker_around_batched() {
+    hold_to_the_contract(|store, clock| {
+        let batched = Batched::builder(store).alone(0).build().unwrap();
+        Breaker::builder(batched).clock(clock).build().unwrap()
+    });
 }
 
 #[test]

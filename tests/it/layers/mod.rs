@@ -1,5 +1,6 @@
 //! Layers around backends, on stores whose faults are scripted.
 
+mod batched;
 mod breaker;
 mod conformance;
 mod fallback;

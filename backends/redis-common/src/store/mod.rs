@@ -19,7 +19,7 @@ use futures::{
     FutureExt, Stream,
     future::{BoxFuture, join_all},
 };
-use larder::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
 
 use crate::{
     command::{Command, Reply},
@@ -160,6 +160,24 @@ impl<W: Wire> Store<W> {
     /// A backend on that connection.
     pub fn new(wire: Arc<W>) -> Self {
         Self { wire }
+    }
+
+    /// The backend with its concurrent `get`s put together, where that gains anything.
+    #[must_use]
+    pub fn batched(self) -> Batched<Self> {
+        let is_clustered = self.wire.is_clustered();
+        let Shared { deadline, bound, .. } = self.wire.shared();
+        let (deadline, calls) = (*deadline, bound.limit());
+        // Clients write SETs that come at the same time as one anyway.
+        let batched = Batched::builder(self)
+            .max_in_flight(calls)
+            .deadline(deadline)
+            .without_sets();
+        let batched = batched
+            .build()
+            .expect("the settings of a connection are checked when it is made");
+        // A batch would hold keys of several nodes, and wait for the slowest; and MGET takes keys of one slot.
+        if is_clustered { batched.unbatched() } else { batched }
     }
 
     /// How often `get` or `head` met a key of another Redis type.

@@ -75,10 +75,7 @@ fn groups(keys: &[&str], clustered: bool) -> Vec<Vec<usize>> {
 }
 
 async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Reply>> {
-    let asked: Vec<Bytes> = group
-        .iter()
-        .map(|&place| Bytes::copy_from_slice(keys[place].as_bytes()))
-        .collect();
+    let asked = together(group.iter().map(|&place| keys[place]));
     let command = Command::GetMany { keys: asked.clone() };
     match wire.send(command, permit).await {
         Err(error) if error.message().starts_with("TRYAGAIN") => get_each(wire, asked).await,
@@ -95,6 +92,19 @@ async fn get_each<W: Wire>(wire: &W, keys: Vec<Bytes>) -> Result<Vec<Reply>> {
         found.append(&mut several(answer, 1)?);
     }
     Ok(found)
+}
+
+/// Many keys in one allocation.
+fn together<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Vec<Bytes> {
+    let mut all = Vec::with_capacity(keys.clone().map(str::len).sum());
+    keys.clone().for_each(|key| all.extend_from_slice(key.as_bytes()));
+    let all = Bytes::from(all);
+    let mut start = 0;
+    keys.map(|key| {
+        let end = start + key.len();
+        all.slice(std::mem::replace(&mut start, end)..end)
+    })
+    .collect()
 }
 
 fn several(reply: Reply, expected: usize) -> Result<Vec<Reply>> {

@@ -166,7 +166,7 @@ pub(crate) fn the_limit_is_named_in_the_error<C: Client>() {
         let (_, turned_away) = futures::join!(backend.get("a"), backend.get("b"));
         let error = turned_away.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Overloaded);
-        let expected = "get: 1 commands are in flight, as many as RedisConfig::with_max_in_flight allows";
+        let expected = "get: 1 calls are in flight, as many as max_in_flight allows";
         assert_eq!(error.to_string(), expected);
     });
 }

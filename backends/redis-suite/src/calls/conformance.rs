@@ -54,6 +54,11 @@ pub(crate) fn conformance_resp2<C: Client>() {
     block_on(async { hold(&server, backend::<C>(&server, false).await).await });
 }
 
+pub(crate) fn conformance_unbatched<C: Client>() {
+    let server = RedisServer::start();
+    block_on(async { hold(&server, C::unbatched(&backend::<C>(&server, true).await)).await });
+}
+
 pub(crate) fn conformance_in_an_arc<C: Client>() {
     let server = RedisServer::start();
     block_on(async { hold(&server, Arc::new(backend::<C>(&server, true).await)).await });

@@ -1,10 +1,10 @@
-//! The locks of this module, or loom's in their place under `--cfg larder_loom`.
+//! Locks and atomics, or loom's in their place under `--cfg larder_loom`.
 
 #[cfg(larder_loom)]
 mod under {
     pub(crate) use loom::sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     };
 
     /// `loom::sync::Mutex` with the face of `parking_lot::Mutex`.
@@ -16,7 +16,7 @@ mod under {
             Self(loom::sync::Mutex::new(value))
         }
 
-        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
     }
@@ -26,10 +26,10 @@ mod under {
 mod under {
     pub(crate) use std::sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     };
 
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
 }
 
-pub(super) use under::{Arc, AtomicU64, Mutex, Ordering};
+pub(crate) use under::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};

@@ -1,0 +1,343 @@
+//! What calls cost against what is beneath them: `cargo bench --bench hot_path [-- filter]`.
+//!
+//! Each line compares within one run: rounds alternate between the contenders, and the medians of the rounds are
+//! compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted: `get`, `batch`,
+//! `local`.
+
+use std::{
+    collections::HashMap,
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fred::{
+    clients::Client,
+    interfaces::{ClientLike, KeysInterface},
+    types::{Expiration, config::Config},
+};
+use futures::{executor::block_on, future::join_all};
+use larder::Cache;
+use larder_fred::{ConnectionManager, FredBackend, RedisConfig, fred};
+use larder_local::LocalBackend;
+use serde::{Deserialize, Serialize};
+use testkit::RedisServer;
+use tokio::runtime::{Builder, Runtime};
+
+const KEYS: usize = 1_000;
+const BATCH: usize = 100;
+const ROUNDS: usize = 7;
+
+/// 100 bytes with its envelope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct User {
+    id: u64,
+    name: String,
+    email: String,
+    active: bool,
+    score: f64,
+}
+
+fn user(id: usize) -> User {
+    User {
+        id: id as u64,
+        name: "Ada Lovelace".into(),
+        email: "ada@example.com".into(),
+        active: true,
+        score: 0.5,
+    }
+}
+
+/// Values under keys, in Redis and beside it, and every way to them.
+struct World {
+    raw: Client,
+    keys: Vec<String>,
+    /// On the runtime of the callers, as the raw client is; on a thread of its own, as is the default; and without
+    /// batches.
+    shared: Cache<FredBackend>,
+    own: Cache<FredBackend>,
+    unbatched: Cache<FredBackend>,
+}
+
+fn main() {
+    let filter = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with('-'))
+        .unwrap_or_default();
+    if "local".contains(&filter) {
+        local();
+    }
+    if !"local".contains(&filter) || filter.is_empty() {
+        let server = RedisServer::start();
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        let world: &'static World = Box::leak(Box::new(runtime.block_on(World::new(&server))));
+        if "batch".contains(&filter) {
+            batches(&runtime, world);
+        }
+        if "get".contains(&filter) {
+            for tasks in [1, 4, 16, 64, 128, 1024] {
+                gets(&runtime, world, tasks);
+            }
+        }
+    }
+}
+
+impl World {
+    async fn new(server: &RedisServer) -> Self {
+        let config = Config::from_url(&server.url()).expect("the fixture's own URL");
+        let raw = Client::new(config, None, None, None);
+        raw.init().await.expect("the fixture runs");
+        let shared = connected(server, true).await;
+        let own = connected(server, false).await;
+        let unbatched = cache(shared.backend().unbatched());
+        let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
+        for (id, key) in keys.iter().enumerate() {
+            own.set(key, &user(id), "1h")
+                .await
+                .expect("the server takes every write");
+        }
+        Self {
+            raw,
+            keys,
+            shared,
+            own,
+            unbatched,
+        }
+    }
+}
+
+fn cache(backend: FredBackend) -> Cache<FredBackend> {
+    let cache = Cache::builder(backend).prefix("bench").build();
+    cache.expect("the settings are in range")
+}
+
+async fn connected(server: &RedisServer, shared: bool) -> Cache<FredBackend> {
+    let config = RedisConfig::from_url(&server.url()).expect("the fixture's own URL");
+    // A machine that is busy with other things misses the default now and then.
+    let config = config.with_shared_runtime(shared).with_deadline(Duration::from_secs(5));
+    let manager = ConnectionManager::from_config_strict(config).await;
+    cache(manager.expect("the fixture runs").backend())
+}
+
+/// Runs the contenders in turn, and prints the median of each, and its ratio to that of the first.
+fn compare(what: &str, contenders: &mut [(&str, &mut dyn FnMut() -> f64)]) {
+    let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
+    // The first round warms up.
+    for round in 0..=ROUNDS {
+        for (figures, (_, measure)) in rounds.iter_mut().zip(contenders.iter_mut()) {
+            let figure = measure();
+            if round > 0 {
+                figures.push(figure);
+            }
+        }
+    }
+    let medians: Vec<f64> = rounds
+        .into_iter()
+        .map(|mut figures| {
+            figures.sort_by(f64::total_cmp);
+            figures[ROUNDS / 2]
+        })
+        .collect();
+    print!("{what}:");
+    for ((name, _), median) in contenders.iter().zip(&medians) {
+        print!("  {name} {median:.0} ({:.2}x)", median / medians[0]);
+    }
+    println!();
+}
+
+/// `get` with its decoding against GET without, from as many tasks as said.
+fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
+    let calls = if tasks == 1 { 10_000 } else { 50_000 + tasks * 50 };
+    let key = move |i: usize| world.keys[i % KEYS].as_str();
+    let of = move |cache: &'static Cache<FredBackend>| {
+        move || {
+            rate(runtime, tasks, calls, move |i| async move {
+                let found: Option<User> = cache.get(key(i)).await.expect("the server answers");
+                assert!(found.is_some());
+            })
+        }
+    };
+    let mut raw = || {
+        rate(runtime, tasks, calls, move |i| async move {
+            let found: Option<Bytes> = world
+                .raw
+                .get(format!("bench:{}", key(i)))
+                .await
+                .expect("the server answers");
+            assert!(found.is_some());
+        })
+    };
+    compare(
+        &format!("get, {tasks} tasks, calls/s"),
+        &mut [
+            ("fred", &mut raw),
+            ("larder", &mut of(&world.shared)),
+            ("on a thread of its own", &mut of(&world.own)),
+            ("unbatched", &mut of(&world.unbatched)),
+        ],
+    );
+}
+
+/// How many calls a second `tasks` tasks get done.
+fn rate<F: Future<Output = ()> + Send + 'static>(
+    runtime: &Runtime,
+    tasks: usize,
+    calls: usize,
+    call: impl Fn(usize) -> F + Send + Copy + 'static,
+) -> f64 {
+    let began = Instant::now();
+    runtime.block_on(async {
+        let calling = (0..tasks).map(|task| {
+            tokio::spawn(async move {
+                for turn in 0..calls / tasks {
+                    call(task * 31 + turn).await;
+                }
+            })
+        });
+        for task in calling.collect::<Vec<_>>() {
+            task.await.expect("no call fails");
+        }
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    let calls = calls as f64;
+    calls / began.elapsed().as_secs_f64()
+}
+
+/// `get_many` and `set_many` of 100 against the fastest of what the client has: MGET, and SETs that are sent together.
+fn batches(runtime: &Runtime, world: &'static World) {
+    let keys = &world.keys[..BATCH];
+    let physical: Vec<String> = keys.iter().map(|key| format!("bench:{key}")).collect();
+    let users: Vec<User> = (0..BATCH).map(user).collect();
+    let micros = |call: &dyn Fn()| {
+        const TURNS: u32 = 500;
+        let began = Instant::now();
+        (0..TURNS).for_each(|_| call());
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS)
+    };
+    let raw_get = || {
+        let found: Vec<Option<Bytes>> = runtime
+            .block_on(world.raw.mget(physical.clone()))
+            .expect("the server answers");
+        let header = 27;
+        let users: Vec<User> = found
+            .iter()
+            .flatten()
+            .map(|entry| postcard::from_bytes(&entry[header..]).expect("what was encoded is decoded"))
+            .collect();
+        assert_eq!(black_box(users).len(), BATCH);
+    };
+    let get = |cache: &Cache<FredBackend>| {
+        let found: HashMap<String, User> = runtime.block_on(cache.get_many(keys)).expect("the server answers");
+        assert_eq!(found.len(), BATCH);
+    };
+    compare(
+        "batch get_many(100), us",
+        &mut [
+            ("fred MGET and postcard", &mut || micros(&raw_get)),
+            ("larder", &mut || micros(&|| get(&world.shared))),
+            ("on a thread of its own", &mut || micros(&|| get(&world.own))),
+        ],
+    );
+    let raw_set = || {
+        runtime.block_on(async {
+            let sets = physical.iter().zip(&users).map(|(key, user)| {
+                let value = Bytes::from(postcard::to_allocvec(user).expect("a user can be encoded"));
+                world.raw.set::<(), _, _>(
+                    format!("raw:{key}"),
+                    value,
+                    Some(Expiration::PX(3_600_000)),
+                    None,
+                    false,
+                )
+            });
+            for written in join_all(sets).await {
+                written.expect("the server takes every write");
+            }
+        });
+    };
+    let set = |cache: &Cache<FredBackend>| {
+        let items = keys.iter().zip(&users);
+        runtime
+            .block_on(cache.set_many(items, "1h"))
+            .expect("the server takes every write");
+    };
+    compare(
+        "batch set_many(100), us",
+        &mut [
+            ("fred SETs and postcard", &mut || micros(&raw_set)),
+            ("larder", &mut || micros(&|| set(&world.shared))),
+            ("on a thread of its own", &mut || micros(&|| set(&world.own))),
+        ],
+    );
+}
+
+/// A hit on the local map against the map and the format it is made of.
+fn local() {
+    const TURNS: usize = 100_000;
+    let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
+    let cache = Cache::builder(LocalBackend::with_capacity(20 * KEYS))
+        .prefix("bench")
+        .build();
+    let cache = cache.expect("the settings are in range");
+    let bytes = quick_cache::sync::Cache::<String, Bytes>::new(20 * KEYS);
+    let shared = quick_cache::sync::Cache::<String, Arc<User>>::new(20 * KEYS);
+    for (id, key) in keys.iter().enumerate() {
+        block_on(cache.set(key, &user(id), "1h")).expect("a local map takes every write");
+        let encoded = postcard::to_allocvec(&user(id)).expect("a user can be encoded");
+        bytes.insert(key.clone(), encoded.into());
+        shared.insert(key.clone(), Arc::new(user(id)));
+    }
+    let cycle = || keys.iter().cycle().step_by(7).take(TURNS);
+    let nanos = |began: Instant| {
+        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+        let turns = TURNS as f64;
+        began.elapsed().as_secs_f64() * 1e9 / turns
+    };
+    compare(
+        "local get, ns",
+        &mut [
+            ("quick_cache and postcard", &mut || {
+                let began = Instant::now();
+                for key in cycle() {
+                    let found = bytes.get(key).expect("it was put there");
+                    black_box(postcard::from_bytes::<User>(&found).expect("what was encoded is decoded"));
+                }
+                nanos(began)
+            }),
+            ("larder", &mut || {
+                let began = Instant::now();
+                block_on(async {
+                    for key in cycle() {
+                        black_box(cache.get::<User>(key).await.expect("a local map is never away"));
+                    }
+                });
+                nanos(began)
+            }),
+        ],
+    );
+    compare(
+        "local get_shared, ns",
+        &mut [
+            ("quick_cache", &mut || {
+                let began = Instant::now();
+                for key in cycle() {
+                    black_box(shared.get(key).expect("it was put there"));
+                }
+                nanos(began)
+            }),
+            ("larder", &mut || {
+                let began = Instant::now();
+                block_on(async {
+                    for key in cycle() {
+                        black_box(cache.get_shared::<User>(key).await.expect("a local map is never away"));
+                    }
+                });
+                nanos(began)
+            }),
+        ],
+    );
+}

@@ -1,0 +1,93 @@
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+use crate::envelope::Header;
+
+/// Stored bytes as a backend in this process keeps them, with room for what a cache finds out about them.
+///
+/// A backend that keeps one of these under a key, and hands out clones of it, has the bytes checked once instead of at
+/// every read, and lets [`Cache::get_shared`](crate::Cache::get_shared) decode them once. A clone is one pointer.
+///
+/// # Contract
+///
+/// It stays under the key that it was made for, and a write makes a new one.
+///
+/// # Examples
+///
+/// ```
+/// use larder::{Entry, Kept};
+///
+/// let kept = Kept::new("value");
+/// let entry = Entry::from(kept.clone());
+/// assert_eq!(entry.bytes(), kept.bytes());
+/// ```
+#[derive(Clone)]
+pub struct Kept {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    bytes: Bytes,
+    is_intact: AtomicBool,
+    memo: OnceLock<Memo>,
+}
+
+/// A decoded value, and what it was decoded from.
+pub(crate) struct Memo {
+    pub(crate) header: Header,
+    pub(crate) value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Kept {
+    /// Keeps `bytes`, which are not copied.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                bytes: bytes.into(),
+                is_intact: AtomicBool::new(false),
+                memo: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// The stored bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.inner.bytes
+    }
+
+    /// Tells whether the bytes were found to be what was written under their key.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.inner.is_intact.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_intact(&self) {
+        self.inner.is_intact.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn memo(&self) -> Option<&Memo> {
+        self.inner.memo.get()
+    }
+
+    /// Keeps a decoded value, unless there is one.
+    pub(crate) fn memoise(&self, memo: Memo) {
+        let _ = self.inner.memo.set(memo);
+    }
+}
+
+// By hand: a stored value is nobody's to print.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("len", &self.bytes().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::{Cache, Lookup, during};
+use crate::{
+    backend::{CacheBackend, Entry, Kept, Memo},
+    compressor::Compressor,
+    envelope::Opened,
+    error::Result,
+    hook::{OperationKind, Scope},
+    serializer::{Decoded, Serializer},
+};
+
+impl<B, S, C> Cache<B, S, C>
+where
+    B: CacheBackend,
+    S: Serializer,
+    C: Compressor,
+{
+    /// Reads the value under `key` like [`get`](Self::get), shared with everyone else that reads it.
+    ///
+    /// On a backend that keeps its entries in this process (`larder-local`) the value is decoded once for all calls that
+    /// ask for the same `T`, and stays decoded as long as the entry does: memory that the bound of the backend does not
+    /// count. A write makes a new entry. Of two types that are asked for in turn the first is kept. On all other backends
+    /// each call decodes.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_local::LocalBackend;
+    /// use std::sync::Arc;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(LocalBackend::with_capacity(1_000));
+    /// cache.set("countries", &vec!["Ghana", "Togo"], "1h").await?;
+    ///
+    /// let first: Option<Arc<Vec<String>>> = cache.get_shared("countries").await?;
+    /// let second = cache.get_shared("countries").await?;
+    /// assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let scope = self.begin(OperationKind::GetShared, Some(key), None);
+        let found = self.try_share(&scope, key).await;
+        scope.end(&found, Lookup::outcome);
+        found.map(Lookup::into_option)
+    }
+
+    async fn try_share<T>(&self, scope: &Scope<'_>, key: &str) -> Result<Lookup<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
+        let found = match self.store(scope).get(&physical).await {
+            Ok(Some(entry)) => self.share(scope, &physical, &entry),
+            Ok(None) => Ok(Lookup::Miss),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                let failed = Err(error.with_operation(scope.name()));
+                Ok(match self.or_substitute(scope, key, failed)? {
+                    Lookup::Hit(value) => Lookup::Hit(Arc::new(value)),
+                    Lookup::Absent => Lookup::Absent,
+                    Lookup::Miss => Lookup::Miss,
+                })
+            }
+        }
+    }
+
+    fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry) -> Result<Lookup<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let schema = self.settings().sealing.schema;
+        if let Some(memo) = entry.kept().and_then(Kept::memo)
+            && memo.header.check(S::ID, C::ID, schema).is_ok()
+            && let Ok(value) = Arc::clone(&memo.value).downcast::<T>()
+        {
+            scope.note_bytes(None, entry.bytes().len());
+            return Ok(self.answer(Decoded::Value(value), &memo.header));
+        }
+        match self.open_entry::<T>(scope, physical, entry, schema) {
+            Ok(Opened::Value(Decoded::Value(value), header)) => {
+                let value = Arc::new(value);
+                let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);
+                if let Some(kept) = entry.kept() {
+                    kept.memoise(Memo { header, value });
+                }
+                Ok(answer)
+            }
+            Ok(Opened::Value(Decoded::Absent, header)) => Ok(self.answer(Decoded::Absent, &header)),
+            Ok(Opened::Marker) => Ok(Lookup::Miss),
+            Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    Batched,
+    lane::{Lane, Limits},
+};
+use crate::{
+    clock::{Clock, RuntimeClock, SystemClock},
+    error::{Error, Result},
+    runtime::Runtime,
+};
+
+/// The settings of a [`Batched`], each with a default.
+///
+/// A setting out of range is reported by [`build`](Self::build).
+///
+/// # Examples
+///
+/// ```
+/// use larder::Batched;
+/// use larder_memory::MemoryBackend;
+/// use std::time::Duration;
+///
+/// let backend = Batched::builder(MemoryBackend::new())
+///     .max_calls(100)
+///     .deadline(Duration::from_millis(100))
+///     .without_sets()
+///     .build()?;
+/// assert_eq!(backend.stats().batches, 0);
+///
+/// let error = Batched::builder(MemoryBackend::new()).max_batches(0).build().unwrap_err();
+/// assert_eq!(error.to_string(), "max_batches 0: no batch could ever be sent");
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct BatchedBuilder<B> {
+    backend: B,
+    limits: Limits,
+    sets: bool,
+    clock: Option<Arc<dyn Clock>>,
+    runtime: Option<Arc<dyn Runtime>>,
+}
+
+impl<B> BatchedBuilder<B> {
+    pub(super) fn new(backend: B) -> Self {
+        Self {
+            backend,
+            limits: Limits {
+                alone: 1,
+                calls: 512,
+                bytes: 256 * 1024,
+                batches: 4,
+                in_flight: 65_536,
+                deadline: Duration::from_millis(250),
+            },
+            sets: true,
+            clock: None,
+            runtime: None,
+        }
+    }
+
+    /// Lets this many calls of a kind go alone at once; those beyond them go in batches. Default: 1.
+    pub fn alone(mut self, calls: usize) -> Self {
+        self.limits.alone = calls;
+        self
+    }
+
+    /// How many calls a batch holds at most. Default: 512.
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.limits.calls = calls;
+        self
+    }
+
+    /// How many bytes of keys, and of values to be written, a batch holds; the call that reaches it is its last.
+    /// Default: 256 KiB.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.limits.bytes = bytes;
+        self
+    }
+
+    /// How many batches of a kind are under way at once. Default: 4.
+    pub fn max_batches(mut self, batches: usize) -> Self {
+        self.limits.batches = batches;
+        self
+    }
+
+    /// How many calls of a kind may be under way, waiting or sent, before further ones fail with
+    /// [`ErrorKind::Overloaded`](crate::ErrorKind::Overloaded). Default: 65 536.
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.limits.in_flight = calls;
+        self
+    }
+
+    /// How long a call in a batch may take, waiting included. Should be that of the backend. Default: 250 ms.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.limits.deadline = deadline;
+        self
+    }
+
+    /// Leaves `set`s as they are, for a backend that gains nothing from a batch of them. Default: they are batched.
+    pub fn without_sets(mut self) -> Self {
+        self.sets = false;
+        self
+    }
+
+    /// Polls the batches on `runtime`, in the place of their callers: worth it where the backend's answers come in there.
+    /// Default: the callers poll them.
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// Takes deadlines from `clock`. Default: the runtime's, or [`SystemClock`] without one.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a limit or a deadline of zero.
+    pub fn build(self) -> Result<Batched<B>> {
+        let limits = &self.limits;
+        let broken = [
+            (limits.calls == 0, "max_calls 0: no batch could hold a call"),
+            (limits.bytes == 0, "max_bytes 0: no batch could hold a key"),
+            (limits.batches == 0, "max_batches 0: no batch could ever be sent"),
+            (limits.in_flight == 0, "max_in_flight 0: no call could ever be made"),
+            (
+                limits.deadline.is_zero(),
+                "deadline 0ns: no call could ever be answered",
+            ),
+        ];
+        match broken.into_iter().find(|(is_broken, _)| *is_broken) {
+            Some((_, why)) => Err(Error::invalid(why)),
+            None => Ok(self.assemble()),
+        }
+    }
+
+    pub(super) fn assemble(self) -> Batched<B> {
+        let backend = Arc::new(self.backend);
+        let (limits, runtime) = (self.limits, self.runtime);
+        let clock = self.clock.unwrap_or_else(|| match &runtime {
+            Some(runtime) => Arc::new(RuntimeClock::new(Arc::clone(runtime))),
+            None => Arc::new(SystemClock::new()),
+        });
+        let sets = self.sets.then(|| {
+            let (limits, clock, runtime) = (limits.clone(), Arc::clone(&clock), runtime.clone());
+            Lane::new(Arc::clone(&backend), limits, clock, runtime)
+        });
+        let gets = Lane::new(Arc::clone(&backend), limits, clock, runtime);
+        Batched {
+            backend,
+            gets: Some(gets),
+            sets,
+        }
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for BatchedBuilder<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchedBuilder")
+            .field("backend", &self.backend)
+            .field("limits", &self.limits)
+            .field("sets", &self.sets)
+            .finish_non_exhaustive()
+    }
+}

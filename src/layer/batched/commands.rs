@@ -1,0 +1,87 @@
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use futures::Stream;
+
+use super::{
+    Batched,
+    batch::Answer,
+    errand::{Sets, unanswered},
+};
+use crate::{
+    backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions},
+    error::Result,
+};
+
+#[deny(clippy::missing_trait_methods)]
+impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
+    fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let Some(gets) = &self.gets else {
+            return self.backend.get(key).await;
+        };
+        let call = gets.enter()?;
+        if !gets.goes_alone(&call)
+            && let Answer::Own(found) = gets.join(key).await
+        {
+            return found;
+        }
+        self.backend.get(key).await
+    }
+
+    fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
+        self.backend.get_many(keys)
+    }
+
+    fn head(&self, key: &str, n: usize) -> impl Future<Output = Result<Option<Head>>> + Send {
+        self.backend.head(key, n)
+    }
+
+    async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<Outcome> {
+        // What depends on what stands is a step of its own; what is refused must not be so in the name of a batch.
+        let is_plain = options.condition == Condition::Always && options.expiry != Expiry::Keep;
+        let Some(sets) = self.sets.as_ref().filter(|_| is_plain && options.check().is_ok()) else {
+            return self.backend.set(key, value, options).await;
+        };
+        let call = sets.enter()?;
+        if sets.goes_alone(&call) {
+            return self.backend.set(key, value, options).await;
+        }
+        match sets.join((key, value, options)).await {
+            Answer::Own(outcome) => outcome,
+            // Never said of a write, which is sent once.
+            Answer::AskAlone => Err(unanswered::<Sets>("the batch of this call has ended without an answer")),
+        }
+    }
+
+    fn set_many(&self, items: Vec<SetItem>) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.backend.set_many(items)
+    }
+
+    fn delete(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.backend.delete(key, condition)
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Outcome>>> + Send {
+        self.backend.delete_many(keys)
+    }
+
+    fn expire(&self, key: &str, after: Duration, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.backend.expire(key, after, condition)
+    }
+
+    fn persist(&self, key: &str, condition: Condition) -> impl Future<Output = Result<Outcome>> + Send {
+        self.backend.persist(key, condition)
+    }
+
+    fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a, B> {
+        self.backend.scan(pattern)
+    }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        self.backend.delete_matching(pattern)
+    }
+}

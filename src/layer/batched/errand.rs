@@ -1,0 +1,115 @@
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    backend::{CacheBackend, Entry, Outcome, SetItem, SetOptions},
+    error::{Error, ErrorKind, Result},
+};
+
+/// What is asked of the backend for many callers at once; the implementor holds what they ask.
+pub(super) trait Errand: Default + Send + 'static {
+    type Ask<'a>;
+    type Answer: Send + 'static;
+
+    /// What the caller calls it.
+    const OPERATION: &'static str;
+
+    /// The bytes that an ask adds to a batch.
+    fn weight(ask: &Self::Ask<'_>) -> usize;
+
+    fn push(&mut self, ask: Self::Ask<'_>);
+
+    /// Tells whether a failure may be that of another in the batch, so that it is worth while to ask alone.
+    fn is_worth_asking_alone(error: &Error) -> bool;
+}
+
+/// An errand to a `B`.
+pub(super) trait ErrandTo<B>: Errand {
+    /// Asks for those at `places`, in that order.
+    fn run(self, places: &[usize], backend: Arc<B>) -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
+}
+
+/// Keys to be read, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Gets {
+    keys: String,
+    ends: Vec<usize>,
+}
+
+impl Errand for Gets {
+    type Ask<'a> = &'a str;
+    type Answer = Option<Entry>;
+
+    const OPERATION: &'static str = "get";
+
+    fn weight(key: &&str) -> usize {
+        key.len()
+    }
+
+    fn push(&mut self, key: &str) {
+        self.keys.push_str(key);
+        self.ends.push(self.keys.len());
+    }
+
+    fn is_worth_asking_alone(error: &Error) -> bool {
+        // A store that is away is so for everyone. One that refuses a command for one of its keys answers for all.
+        !error.is_unavailable()
+    }
+}
+
+impl<B: CacheBackend> ErrandTo<B> for Gets {
+    async fn run(self, places: &[usize], backend: Arc<B>) -> Vec<Result<Option<Entry>>> {
+        let key = |&place: &usize| {
+            let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+            &self.keys[start..self.ends[place]]
+        };
+        let keys: Vec<&str> = places.iter().map(key).collect();
+        backend.get_many(&keys).await
+    }
+}
+
+/// Writes that depend on nothing.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    items: Vec<Option<SetItem>>,
+}
+
+impl Errand for Sets {
+    type Ask<'a> = (&'a str, Bytes, SetOptions);
+    type Answer = Outcome;
+
+    const OPERATION: &'static str = "set";
+
+    fn weight((key, value, _): &Self::Ask<'_>) -> usize {
+        key.len() + value.len()
+    }
+
+    fn push(&mut self, (key, value, options): Self::Ask<'_>) {
+        self.items.push(Some(SetItem::new(key, value, options)));
+    }
+
+    fn is_worth_asking_alone(_: &Error) -> bool {
+        // A write is sent once.
+        false
+    }
+}
+
+impl<B: CacheBackend> ErrandTo<B> for Sets {
+    async fn run(mut self, places: &[usize], backend: Arc<B>) -> Vec<Result<Outcome>> {
+        let items = places.iter().filter_map(|&place| self.items[place].take()).collect();
+        backend.set_many(items).await
+    }
+}
+
+/// The failure of a batch as one call's own.
+#[cold]
+pub(super) fn own_failure<E: Errand>(error: Error) -> Error {
+    error.in_place_of(E::OPERATION)
+}
+
+/// A backend that breaks the contract must not leave a caller without an answer.
+#[cold]
+pub(super) fn unanswered<E: Errand>(why: &str) -> Error {
+    Error::new(ErrorKind::Server, why).with_operation(E::OPERATION)
+}

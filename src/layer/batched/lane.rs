@@ -1,0 +1,327 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::{
+    batch::{Answer, Batch},
+    errand::{Errand, ErrandTo, unanswered},
+    hall::{Hall, Queue},
+    relay::Relay,
+};
+use crate::{
+    clock::Clock,
+    error::{Error, ErrorKind, Result},
+    runtime::{Job, Runtime},
+    sync::{AtomicU64, AtomicUsize, Ordering},
+};
+
+/// How calls are put together.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    /// This many calls go through alone; those beyond them go in batches.
+    pub(super) alone: usize,
+    pub(super) calls: usize,
+    pub(super) bytes: usize,
+    pub(super) batches: usize,
+    pub(super) in_flight: usize,
+    pub(super) deadline: Duration,
+}
+
+/// The calls of one kind.
+pub(super) struct Lane<B, E: Errand> {
+    backend: Arc<B>,
+    hall: Arc<Hall<E>>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    /// What polls the batches; without one their callers do.
+    runtime: Option<Arc<dyn Runtime>>,
+    calls: AtomicUsize,
+    pub(super) batches: AtomicU64,
+    pub(super) batched: AtomicU64,
+}
+
+/// A call, from its beginning to its end.
+pub(super) struct Call<'a> {
+    calls: &'a AtomicUsize,
+    /// How many there were when it began.
+    before: usize,
+}
+
+impl<B, E: Errand> Lane<B, E> {
+    pub(super) fn new(
+        backend: Arc<B>,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        runtime: Option<Arc<dyn Runtime>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            backend,
+            hall: Arc::new(Hall::new()),
+            limits,
+            clock,
+            runtime,
+            calls: AtomicUsize::new(0),
+            batches: AtomicU64::new(0),
+            batched: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Lets a call in. It goes alone, or is to [`join`](Self::join) a batch.
+    pub(super) fn enter(&self) -> Result<Call<'_>> {
+        let before = self.calls.fetch_add(1, Ordering::Relaxed);
+        let call = Call {
+            calls: &self.calls,
+            before,
+        };
+        if before >= self.limits.in_flight {
+            return Err(Error::new(
+                ErrorKind::Overloaded,
+                format!(
+                    "{} calls are in flight, as many as max_in_flight allows",
+                    self.limits.in_flight
+                ),
+            )
+            .with_operation(E::OPERATION));
+        }
+        Ok(call)
+    }
+
+    pub(super) fn goes_alone(&self, call: &Call<'_>) -> bool {
+        call.before < self.limits.alone
+    }
+
+    /// How many of the calls under way a batch should hold.
+    fn share(&self) -> usize {
+        (self.calls() / self.limits.batches).clamp(1, self.limits.calls)
+    }
+
+    /// Takes out of `queue` what is to be sent now.
+    ///
+    /// With nothing under way, whatever there is; else a batch that is worth it, so that the calls of those whose answers
+    /// have just come find each other again.
+    fn next(&self, queue: &mut Queue<E>) -> Option<Arc<Batch<E>>> {
+        while queue.sent.len() < self.limits.batches {
+            let (joined, waiting) = {
+                let members = queue.unsent.front()?.lock();
+                (members.len(), members.waiting())
+            };
+            let is_due = queue.sent.is_empty() || queue.unsent.len() > 1 || joined >= self.share();
+            if !is_due {
+                return None;
+            }
+            let batch = queue.unsent.pop_front()?;
+            if waiting > 0 {
+                queue.sent.push(Arc::clone(&batch));
+                return Some(batch);
+            }
+        }
+        None
+    }
+}
+
+impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
+    /// Takes a call into the batch that is sent next.
+    pub(super) fn join(self: &Arc<Self>, ask: E::Ask<'_>) -> Waiting<'_, B, E> {
+        let since = self.clock.monotonic();
+        let (batch, place, next, begins_watch) = {
+            let mut queue = self.hall.lock();
+            let has_room = |batch: &Arc<Batch<E>>| {
+                let members = batch.lock();
+                members.len() < self.limits.calls && members.bytes < self.limits.bytes
+            };
+            let batch = if let Some(batch) = queue.unsent.back().filter(|batch| has_room(batch)) {
+                Arc::clone(batch)
+            } else {
+                let batch = Arc::new(Batch::with_capacity(self.share()));
+                queue.unsent.push_back(Arc::clone(&batch));
+                batch
+            };
+            let place = batch.lock().join(ask, since);
+            let next = self.next(&mut queue);
+            let begins_watch = !std::mem::replace(&mut queue.is_watched, true);
+            (batch, place, next, begins_watch)
+        };
+        if let Some(next) = next {
+            self.send(&next);
+        }
+        if begins_watch {
+            self.watch();
+        }
+        Waiting {
+            lane: self,
+            batch,
+            place,
+        }
+    }
+
+    /// Begins the job of a batch that was taken out of the queue.
+    fn send(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
+        let (asks, places) = batch.send();
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.batched.fetch_add(places.len() as u64, Ordering::Relaxed);
+        let mut flight = Flight {
+            lane: Arc::clone(self),
+            batch: Arc::clone(batch),
+            places,
+            has_landed: false,
+        };
+        let job = Box::pin(async move {
+            let backend = Arc::clone(&flight.lane.backend);
+            let answers = asks.run(&flight.places, backend).await;
+            flight.land(answers);
+        });
+        if let Some(relay) = self.begin(job) {
+            let relay = batch.relay.get_or_init(|| relay);
+            self.hall.ring();
+            // Who left last before that could not know of it.
+            if batch.lock().waiting() == 0 {
+                relay.give_up();
+            }
+        }
+    }
+
+    /// Hands a job to the runtime, or to those who wait.
+    fn begin(&self, job: Job) -> Option<Arc<Relay<Hall<E>>>> {
+        match &self.runtime {
+            Some(runtime) => {
+                runtime.spawn(job);
+                None
+            }
+            None => Some(Relay::new(job, Arc::downgrade(&self.hall))),
+        }
+    }
+
+    /// Takes a batch out that has come to its end, and sends those it made room for.
+    fn landed(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
+        let mut queue = self.hall.lock();
+        queue.sent.retain(|sent| !Arc::ptr_eq(sent, batch));
+        while let Some(next) = self.next(&mut queue) {
+            drop(queue);
+            self.send(&next);
+            queue = self.hall.lock();
+        }
+    }
+
+    /// Watches the deadlines for as long as anyone waits.
+    fn watch(&self) {
+        let hall = Arc::downgrade(&self.hall);
+        let (clock, deadline) = (Arc::clone(&self.clock), self.limits.deadline);
+        let job = Box::pin(async move {
+            loop {
+                let next = {
+                    let Some(hall) = hall.upgrade() else { return };
+                    let mut queue = hall.lock();
+                    let Some(oldest) = Hall::oldest(&queue) else {
+                        queue.is_watched = false;
+                        queue.watch = None;
+                        return;
+                    };
+                    oldest + deadline
+                };
+                clock.sleep(next.saturating_sub(clock.monotonic())).await;
+                let now = clock.monotonic();
+                let Some(hall) = hall.upgrade() else { return };
+                hall.expire(|since| (since + deadline <= now).then(|| overdue::<E>(deadline)));
+            }
+        });
+        if let Some(relay) = self.begin(job) {
+            self.hall.lock().watch = Some(relay);
+            self.hall.ring();
+        }
+    }
+}
+
+#[cold]
+fn overdue<E: Errand>(deadline: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("no answer within {deadline:?}")).with_operation(E::OPERATION)
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A batch under way. Dropped before its end, it leaves nobody without an answer.
+struct Flight<B: Send + Sync + 'static, E: ErrandTo<B>> {
+    lane: Arc<Lane<B, E>>,
+    batch: Arc<Batch<E>>,
+    places: Vec<usize>,
+    has_landed: bool,
+}
+
+impl<B: Send + Sync + 'static, E: ErrandTo<B>> Flight<B, E> {
+    fn land(&mut self, answers: Vec<Result<E::Answer>>) {
+        self.has_landed = true;
+        let mut wakers = Vec::with_capacity(self.places.len());
+        self.batch.answer(&self.places, answers, &mut wakers);
+        self.lane.landed(&self.batch);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
+    fn drop(&mut self) {
+        if self.has_landed {
+            return;
+        }
+        let mut wakers = Vec::new();
+        self.batch.fail(
+            &unanswered::<E>("the batch of this call has ended without an answer"),
+            &mut wakers,
+        );
+        self.lane.landed(&self.batch);
+        wakers.into_iter().for_each(Waker::wake);
+        // Whoever was to poll the others may be the one that ends here.
+        self.lane.hall.ring();
+        self.lane.hall.wake_all();
+    }
+}
+
+/// A call in a batch.
+#[must_use]
+pub(super) struct Waiting<'a, B: Send + Sync + 'static, E: ErrandTo<B>> {
+    lane: &'a Arc<Lane<B, E>>,
+    batch: Arc<Batch<E>>,
+    place: usize,
+}
+
+impl<B: Send + Sync + 'static, E: ErrandTo<B>> Future for Waiting<'_, B, E> {
+    type Output = Answer<E::Answer>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Whoever waits polls for all, so that one who is left unpolled keeps nobody waiting.
+        let mut answer = self.batch.take(self.place, cx.waker());
+        if answer.is_none() && self.lane.hall.drive() {
+            answer = self.batch.take(self.place, cx.waker());
+        }
+        answer.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Waiting<'_, B, E> {
+    fn drop(&mut self) {
+        if self.batch.leave(self.place)
+            && let Some(relay) = self.batch.relay.get()
+        {
+            relay.give_up();
+        }
+    }
+}
+
+impl<B: fmt::Debug, E: Errand> fmt::Debug for Lane<B, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("calls", &self.calls())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,7 @@
+//! Calls sent together, on a store whose answers a test holds back.
+
+mod answers;
+mod deadlines;
+mod equal;
+mod polling;
+mod support;
