@@ -18,7 +18,10 @@ const SEED: u64 = 8;
 
 fn main() {
     println!("seed {SEED}");
-    let folder = std::env::args().skip(1).find(|word| !word.starts_with('-')).map(PathBuf::from);
+    let folder = std::env::args()
+        .skip(1)
+        .find(|word| !word.starts_with('-'))
+        .map(PathBuf::from);
     let report = |name: &str, samples: &dyn Fn() -> (String, String)| {
         let (table, svg) = samples();
         println!("\n{name}: {table}");

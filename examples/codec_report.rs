@@ -1,6 +1,6 @@
 //! Which serializer and compressor suit values of yours:
 //!
-//! `cargo run --release --example codec_report --features codec-report -- values.json [plot.svg]`
+//! `cargo run --release --example codec_report -- values.json [plot.svg]`
 //!
 //! The file holds a JSON array of values as you cache them; without one, the example makes some up. Values of a type
 //! known only at run time (`serde_json::Value`) can not be read back from postcard, and the report says so. Put your

@@ -100,7 +100,9 @@ impl Node {
             id: format!("{:032x}", random.random::<u128>()),
             title: words(random, 6),
             weight: random.random(),
-            labels: ["owner", "region", "state"].map(|label| (label.into(), words(random, 1))).into(),
+            labels: ["owner", "region", "state"]
+                .map(|label| (label.into(), words(random, 1)))
+                .into(),
             children: Vec::new(),
         }
     }
@@ -135,7 +137,9 @@ fn words(random: &mut SmallRng, count: usize) -> String {
     // Few words are common and many are rare, as in a language.
     let word = |random: &mut SmallRng| {
         let which = (random.random::<f64>().powi(3) * 4_000.0) as usize;
-        [which % 24, which / 24 % 24, which / 576].map(|syllable| SYLLABLES[syllable % 24]).concat()
+        [which % 24, which / 24 % 24, which / 576]
+            .map(|syllable| SYLLABLES[syllable % 24])
+            .concat()
     };
     (0..count).map(|_| word(random)).collect::<Vec<_>>().join(" ")
 }

@@ -3,9 +3,7 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Json, Lz4, MessagePack, NoCompression, Postcard, Snappy, Zstd,
-    compressor::Compressor,
-    error::Result,
+    Json, Lz4, MessagePack, NoCompression, Postcard, Snappy, Zstd, compressor::Compressor, error::Result,
     serializer::Serializer,
 };
 
@@ -37,7 +35,11 @@ where
     T: Serialize + DeserializeOwned,
     S: Serializer + Copy + 'static,
 {
-    let pair = |compressor, codec| Pair { serializer, compressor, codec };
+    let pair = |compressor, codec| Pair {
+        serializer,
+        compressor,
+        codec,
+    };
     vec![
         pair("none", Box::new((codec, NoCompression)) as Box<dyn Codec<T>>),
         pair("snappy", Box::new((codec, Snappy))),

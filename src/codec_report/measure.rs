@@ -35,7 +35,12 @@ pub(super) fn rows<T: Serialize + DeserializeOwned>(samples: &[T]) -> Vec<CodecR
             continue;
         }
         match store(&pair, samples) {
-            Ok(stored) => lanes.push(Lane { pair, stored, encode: Vec::new(), decode: Vec::new() }),
+            Ok(stored) => lanes.push(Lane {
+                pair,
+                stored,
+                encode: Vec::new(),
+                decode: Vec::new(),
+            }),
             Err(error) => refused.push(CodecRow {
                 serializer: pair.serializer,
                 compressor: "any",

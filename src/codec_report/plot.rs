@@ -3,7 +3,10 @@ use std::{error::Error, ops::Range, time::Duration};
 use plotters::{
     coord::{Shift, combinators::IntoLogRange},
     element::{Circle, Cross, PathElement, Polygon, Rectangle, Text},
-    prelude::{BLACK, ChartBuilder, DrawingArea, IntoDrawingArea, IntoFont, LineSeries, RGBColor, SVGBackend, TRANSPARENT, WHITE},
+    prelude::{
+        BLACK, ChartBuilder, DrawingArea, IntoDrawingArea, IntoFont, LineSeries, RGBColor, SVGBackend, TRANSPARENT,
+        WHITE,
+    },
     style::{
         Color, ShapeStyle,
         text_anchor::{HPos, Pos, VPos},
@@ -60,7 +63,10 @@ fn draw(svg: &mut String, report: &CodecReport, points: &[Point]) -> Drawn {
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(SIZE.0 - LEGEND);
     let values = if report.samples == 1 { "value" } else { "values" };
-    let title = format!("Size against time: means of {} {values}, lower left is better", report.samples);
+    let title = format!(
+        "Size against time: means of {} {values}, lower left is better",
+        report.samples
+    );
     let mut chart = ChartBuilder::on(&left)
         .caption(title, ("sans-serif", 18))
         .margin(16)
@@ -83,7 +89,10 @@ fn draw(svg: &mut String, report: &CodecReport, points: &[Point]) -> Drawn {
         .draw()?;
     let best = unbeaten(points).map(|point| (point.time, point.bytes));
     chart.draw_series(LineSeries::new(best, BLACK.mix(0.35).stroke_width(1)))?;
-    let places: Vec<(i32, i32)> = points.iter().map(|point| chart.backend_coord(&(point.time, point.bytes))).collect();
+    let places: Vec<(i32, i32)> = points
+        .iter()
+        .map(|point| chart.backend_coord(&(point.time, point.bytes)))
+        .collect();
     for (point, place) in points.iter().zip(&places) {
         mark(&root, *place, point.compressor, colour(point.serializer))?;
     }
@@ -95,7 +104,9 @@ fn draw(svg: &mut String, report: &CodecReport, points: &[Point]) -> Drawn {
 
 /// The range of `values` with room around it; some range where there are none.
 fn span(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
     if low <= high { low / 1.4..high * 1.4 } else { 1.0..10.0 }
 }
 
@@ -140,7 +151,12 @@ fn mark(area: &Area<'_>, (x, y): (i32, i32), compressor: &str, colour: RGBColor)
 
 /// Names the points where a name has room; the legend tells the others.
 fn label(area: &Area<'_>, points: &[Point], places: &[(i32, i32)]) -> Drawn {
-    let around = |(x, y): (i32, i32)| Boxed { left: x - 8, right: x + 8, top: y - 8, bottom: y + 8 };
+    let around = |(x, y): (i32, i32)| Boxed {
+        left: x - 8,
+        right: x + 8,
+        top: y - 8,
+        bottom: y + 8,
+    };
     let mut taken: Vec<Boxed> = places.iter().map(|place| around(*place)).collect();
     for (point, &(x, y)) in points.iter().zip(places) {
         let name = match point.compressor {
@@ -160,7 +176,12 @@ fn label(area: &Area<'_>, points: &[Point], places: &[(i32, i32)]) -> Drawn {
             (x - 8 - width, y + 14),
         ];
         let free = ways.into_iter().find_map(|(left, middle)| {
-            let boxed = Boxed { left, right: left + width, top: middle - 8, bottom: middle + 8 };
+            let boxed = Boxed {
+                left,
+                right: left + width,
+                top: middle - 8,
+                bottom: middle + 8,
+            };
             let room = boxed.within_chart() && taken.iter().all(|other| !boxed.overlaps(other));
             room.then_some(((left, middle), boxed))
         });
@@ -191,7 +212,10 @@ impl Boxed {
 }
 
 fn text(area: &Area<'_>, name: String, place: (i32, i32), colour: RGBColor) -> Drawn {
-    let style = ("sans-serif", LABEL).into_font().color(&colour).pos(Pos::new(HPos::Left, VPos::Center));
+    let style = ("sans-serif", LABEL)
+        .into_font()
+        .color(&colour)
+        .pos(Pos::new(HPos::Left, VPos::Center));
     area.draw(&Text::new(name, place, style))?;
     Ok(())
 }
@@ -199,7 +223,10 @@ fn text(area: &Area<'_>, name: String, place: (i32, i32), colour: RGBColor) -> D
 fn legend(area: &Area<'_>) -> Drawn {
     let mut y = 70;
     for (name, colour) in SERIALIZERS {
-        area.draw(&Rectangle::new([(8, y - 5), (28, y + 5)], ShapeStyle::from(colour).filled()))?;
+        area.draw(&Rectangle::new(
+            [(8, y - 5), (28, y + 5)],
+            ShapeStyle::from(colour).filled(),
+        ))?;
         text(area, name.into(), (38, y), BLACK)?;
         y += 24;
     }
@@ -220,7 +247,12 @@ mod tests {
     use super::*;
 
     fn point(time: f64, bytes: f64) -> Point {
-        Point { serializer: "json", compressor: "none", time, bytes }
+        Point {
+            serializer: "json",
+            compressor: "none",
+            time,
+            bytes,
+        }
     }
 
     #[test]
@@ -239,6 +271,9 @@ mod tests {
 
     #[test]
     fn a_size_has_the_unit_that_suits_it() {
-        assert_eq!([42.0, 3_481.0, 100_000.0, 2.5e6].map(size), ["42 B", "3.5 kB", "100 kB", "2.5 MB"]);
+        assert_eq!(
+            [42.0, 3_481.0, 100_000.0, 2.5e6].map(size),
+            ["42 B", "3.5 kB", "100 kB", "2.5 MB"]
+        );
     }
 }

@@ -6,7 +6,11 @@ impl fmt::Display for CodecReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = if self.samples == 1 { "value" } else { "values" };
         writeln!(f, "{} {values}; means of one", self.samples)?;
-        write!(f, "{:<12} {:<8} {:>10} {:>10} {:>10}", "serializer", "compress", "bytes", "encode", "decode")?;
+        write!(
+            f,
+            "{:<12} {:<8} {:>10} {:>10} {:>10}",
+            "serializer", "compress", "bytes", "encode", "decode"
+        )?;
         for row in &self.rows {
             write!(f, "\n{:<12} {:<8} ", row.serializer, row.compressor)?;
             match &row.cost {

@@ -22,7 +22,11 @@ fn articles() -> Vec<Article> {
 fn bytes(report: &CodecReport, serializer: &str, compressor: &str) -> f64 {
     let mut rows = report.rows().iter();
     let row = rows.find(|row| (row.serializer, row.compressor) == (serializer, compressor));
-    row.expect("every pair has a row").cost.as_ref().expect("the samples suit it").bytes
+    row.expect("every pair has a row")
+        .cost
+        .as_ref()
+        .expect("the samples suit it")
+        .bytes
 }
 
 #[test]
@@ -31,13 +35,21 @@ fn every_shipped_pair_is_measured() {
     for serializer in ["postcard", "json", "messagepack"] {
         for compressor in ["snappy", "lz4", "zstd"] {
             let [plain, packed] = ["none", compressor].map(|compressor| bytes(&report, serializer, compressor));
-            assert!(packed < plain / 4.0, "{serializer} + {compressor}: {packed} of {plain} bytes");
+            assert!(
+                packed < plain / 4.0,
+                "{serializer} + {compressor}: {packed} of {plain} bytes"
+            );
         }
     }
     // Names of fields are in JSON, and in MessagePack with them, and not in postcard.
     assert!(bytes(&report, "postcard", "none") < bytes(&report, "messagepack", "none"));
     assert!(bytes(&report, "messagepack", "none") < bytes(&report, "json", "none"));
-    assert!(report.rows().iter().all(|row| row.cost.as_ref().is_ok_and(|cost| !cost.encode.is_zero())));
+    assert!(
+        report
+            .rows()
+            .iter()
+            .all(|row| row.cost.as_ref().is_ok_and(|cost| !cost.encode.is_zero()))
+    );
 }
 
 #[test]
@@ -55,7 +67,14 @@ fn a_serializer_that_can_not_read_the_samples_says_so_and_the_others_go_on() {
 #[test]
 fn the_plot_names_its_axes_and_every_codec() {
     let svg = codec_report(&articles()).to_svg();
-    for text in ["time to encode and decode one value", "stored bytes of one value", "postcard", "messagepack", "zstd", "lz4"] {
+    for text in [
+        "time to encode and decode one value",
+        "stored bytes of one value",
+        "postcard",
+        "messagepack",
+        "zstd",
+        "lz4",
+    ] {
         assert!(svg.contains(text), "{text}");
     }
 }

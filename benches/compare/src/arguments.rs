@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use crate::measure::Effort;
 
 /// What is printed where the command line can not be read.
-pub(crate) const USAGE: &str = "usage: larder-compare [filter] [--json FILE] [--write] [--from FILE] [--rounds N] [--seconds S]";
+pub(crate) const USAGE: &str = "\
+usage: larder-compare [filter] [--json FILE] [--write] [--from FILE] [--rounds N] [--seconds S]
+workloads: get/100B get/10KiB set/100B get_many/100 set_many/100 remember/hit remember/stampede local/hit local/zipf
+           outage growth/get_many growth/flights growth/patterns";
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +37,11 @@ impl Arguments {
         };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word}: what follows it is missing"));
+            let mut value = || {
+                words
+                    .next()
+                    .ok_or_else(|| format!("{word}: what follows it is missing"))
+            };
             match word.as_str() {
                 "--json" => arguments.json = Some(value()?.into()),
                 "--from" => arguments.from = Some(value()?.into()),
@@ -89,7 +96,10 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_refused_and_quoted() {
-        assert_eq!(parse("--rounds 0").unwrap_err(), "--rounds \"0\": not a number above zero");
+        assert_eq!(
+            parse("--rounds 0").unwrap_err(),
+            "--rounds \"0\": not a number above zero"
+        );
         assert_eq!(parse("--bogus").unwrap_err(), "\"--bogus\": there is no such option");
         assert_eq!(parse("--json").unwrap_err(), "--json: what follows it is missing");
         assert!(parse("get --write").unwrap_err().contains("\"get\""));

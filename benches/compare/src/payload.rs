@@ -11,8 +11,9 @@ pub trait Payload: Serialize + DeserializeOwned + Clone + PartialEq + Send + Syn
     fn numbered(n: usize) -> Self;
 }
 
-/// 42 bytes in postcard: what a hit in the process costs is the smaller the smaller the value.
+/// About 40 bytes in postcard: what a hit in the process costs is the smaller the smaller the value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contenders", derive(hitbox_fn::CacheableResponse))]
 pub struct User {
     pub id: u64,
     pub name: String,
@@ -86,14 +87,17 @@ impl Payload for Document {
 /// Words in the order a linear congruence gives them: the same bytes for the same seed, on any machine.
 fn text(seed: u64, bytes: usize) -> String {
     const WORDS: [&str; 32] = [
-        "order", "cache", "river", "stone", "light", "number", "window", "garden", "paper", "engine", "silver", "morning",
-        "letter", "market", "winter", "bridge", "history", "corner", "music", "island", "village", "measure", "reason",
-        "kitchen", "distance", "harbour", "question", "shadow", "pattern", "station", "account", "weather",
+        "order", "cache", "river", "stone", "light", "number", "window", "garden", "paper", "engine", "silver",
+        "morning", "letter", "market", "winter", "bridge", "history", "corner", "music", "island", "village",
+        "measure", "reason", "kitchen", "distance", "harbour", "question", "shadow", "pattern", "station", "account",
+        "weather",
     ];
     let mut state = seed.wrapping_add(1);
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         text.push_str(WORDS[(state >> 59) as usize]);
         text.push(' ');
     }

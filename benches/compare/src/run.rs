@@ -11,7 +11,12 @@ use tokio::runtime::Builder;
 use crate::{
     arguments::{Arguments, USAGE},
     contender::Remote,
-    contenders::{HOUR, Remotes, cached::Cached, hitbox::Hitbox, locals},
+    contenders::{
+        HOUR, Remotes,
+        cached::Cached,
+        hitbox::{Hitbox, HitboxMoka},
+        locals,
+    },
     measure::{Effort, Lane, Row, race},
     payload::{Document, Payload, Profile},
     report,
@@ -27,7 +32,10 @@ use crate::{
 /// Runs what the command line asks for.
 pub fn run() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let runtime = Builder::new_multi_thread().enable_all().build().expect("the machine has threads");
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the machine has threads");
     if let [child, call, url, size] = &words[..]
         && child == "--child"
     {
@@ -35,13 +43,15 @@ pub fn run() -> ExitCode {
         runtime.block_on(growth::child(call, url, size));
         return ExitCode::SUCCESS;
     }
-    let done = Arguments::parse(words).map_err(|error| format!("{error}\n{USAGE}")).and_then(|arguments| {
-        let rows = match &arguments.from {
-            Some(path) => report::json::read(path)?,
-            None => runtime.block_on(measure(&arguments)),
-        };
-        report::all(&arguments, &rows)
-    });
+    let done = Arguments::parse(words)
+        .map_err(|error| format!("{error}\n{USAGE}"))
+        .and_then(|arguments| {
+            let rows = match &arguments.from {
+                Some(path) => report::json::read(path)?,
+                None => runtime.block_on(measure(&arguments)),
+            };
+            report::all(&arguments, &rows)
+        });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -166,7 +176,7 @@ async fn in_process(arguments: &Arguments, effort: Effort) -> Vec<Row> {
     if arguments.wants("local/zipf") {
         let trace = Arc::new(zipf::Trace::new());
         for threads in [1, 2] {
-            let lanes = zipf_lanes(threads, &trace);
+            let lanes = zipf_lanes(threads, &trace).await;
             rows.extend(say(race("local/zipf", threads, &lanes, effort).await));
         }
     }
@@ -177,28 +187,64 @@ async fn local_lanes(threads: usize) -> Vec<Lane> {
     const ROOM: usize = local::CAPACITY;
     vec![
         local::lane("larder", locals::Larder::new(ROOM), threads).await,
-        local::lane("quick_cache + postcard", locals::QuickBytes(QuickCache::new(ROOM)), threads).await,
+        local::lane(
+            "quick_cache + postcard",
+            locals::QuickBytes(QuickCache::new(ROOM)),
+            threads,
+        )
+        .await,
         local::lane("quick_cache, Arc", locals::QuickShared(QuickCache::new(ROOM)), threads).await,
-        local::lane("moka + postcard", locals::MokaBytes(MokaCache::new(ROOM as u64)), threads).await,
+        local::lane(
+            "moka + postcard",
+            locals::MokaBytes(MokaCache::new(ROOM as u64)),
+            threads,
+        )
+        .await,
         local::lane("moka, Arc", locals::MokaShared::new(ROOM, None), threads).await,
         local::lane("moka, Arc, ttl", locals::MokaShared::new(ROOM, Some(HOUR)), threads).await,
         local::lane("foyer", locals::Foyer(CacheBuilder::new(ROOM).build()), threads).await,
         local::lane("cachet", locals::Cachet::new(ROOM), threads).await,
         local::lane("cached, Arc", locals::Cached::new(ROOM), threads).await,
+        local::lane("hitbox-moka", HitboxMoka::new(ROOM), threads).await,
     ]
 }
 
-fn zipf_lanes(threads: usize, trace: &Arc<zipf::Trace>) -> Vec<Lane> {
+async fn zipf_lanes(threads: usize, trace: &Arc<zipf::Trace>) -> Vec<Lane> {
     const ROOM: usize = zipf::CAPACITY;
     vec![
-        zipf::lane("larder", locals::Larder::new(ROOM), threads, trace),
-        zipf::lane("quick_cache + postcard", locals::QuickBytes(QuickCache::new(ROOM)), threads, trace),
-        zipf::lane("quick_cache, Arc", locals::QuickShared(QuickCache::new(ROOM)), threads, trace),
-        zipf::lane("moka + postcard", locals::MokaBytes(MokaCache::new(ROOM as u64)), threads, trace),
-        zipf::lane("moka, Arc, ttl", locals::MokaShared::new(ROOM, Some(HOUR)), threads, trace),
-        zipf::lane("foyer", locals::Foyer(CacheBuilder::new(ROOM).build()), threads, trace),
-        zipf::lane("cachet", locals::Cachet::new(ROOM), threads, trace),
-        zipf::lane("cached, Arc", locals::Cached::new(ROOM), threads, trace),
+        zipf::lane("larder", locals::Larder::new(ROOM), threads, trace).await,
+        zipf::lane(
+            "quick_cache + postcard",
+            locals::QuickBytes(QuickCache::new(ROOM)),
+            threads,
+            trace,
+        )
+        .await,
+        zipf::lane(
+            "quick_cache, Arc",
+            locals::QuickShared(QuickCache::new(ROOM)),
+            threads,
+            trace,
+        )
+        .await,
+        zipf::lane(
+            "moka + postcard",
+            locals::MokaBytes(MokaCache::new(ROOM as u64)),
+            threads,
+            trace,
+        )
+        .await,
+        zipf::lane(
+            "moka, Arc, ttl",
+            locals::MokaShared::new(ROOM, Some(HOUR)),
+            threads,
+            trace,
+        )
+        .await,
+        zipf::lane("foyer", locals::Foyer(CacheBuilder::new(ROOM).build()), threads, trace).await,
+        zipf::lane("cachet", locals::Cachet::new(ROOM), threads, trace).await,
+        zipf::lane("cached, Arc", locals::Cached::new(ROOM), threads, trace).await,
+        zipf::lane("hitbox-moka", HitboxMoka::new(ROOM), threads, trace).await,
     ]
 }
 

@@ -65,7 +65,9 @@ pub fn serve<R: Whole, F: Future<Output = R>>(contender: &str, connect: impl Fn(
         });
         let mut out = std::io::stdout().lock();
         serde_json::to_writer(&mut out, &figures).expect("standard output is open");
-        writeln!(out).and_then(|()| out.flush()).expect("standard output is open");
+        writeln!(out)
+            .and_then(|()| out.flush())
+            .expect("standard output is open");
     }
 }
 

@@ -55,7 +55,10 @@ where
     type Answer = P;
 
     async fn get(&self, key: &str) -> Option<P> {
-        self.part().async_cache_get(&key.to_owned()).await.expect("the server answers")
+        self.part()
+            .async_cache_get(&key.to_owned())
+            .await
+            .expect("the server answers")
     }
 
     // The write that does not read what was there before.

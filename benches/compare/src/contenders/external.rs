@@ -54,8 +54,27 @@ impl External {
         let mut pipes = self.pipes.lock().expect("nobody panics while it asks");
         writeln!(pipes.0, "{line}").map_err(|error| format!("{line}: {error}"))?;
         let mut answer = String::new();
-        pipes.1.read_line(&mut answer).map_err(|error| format!("{line}: {error}"))?;
+        pipes
+            .1
+            .read_line(&mut answer)
+            .map_err(|error| format!("{line}: {error}"))?;
         serde_json::from_str(&answer).map_err(|error| format!("{line}: {error}"))
+    }
+
+    /// [`ask`](Self::ask) that may be given up, which ends the process.
+    pub(crate) async fn ask_or_end(self: &Arc<Self>, line: &'static str) -> Result<Vec<Figure>, String> {
+        let given_up = GivenUp(Some(self));
+        let external = Arc::clone(self);
+        let answer = tokio::task::spawn_blocking(move || external.ask(line)).await;
+        given_up.not();
+        answer.unwrap_or_else(|panic| Err(panic.to_string()))
+    }
+
+    fn end(&self) {
+        if let Ok(mut child) = self.child.lock() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     pub(crate) fn lane(self: &Arc<Self>, workload: &str, tasks: usize) -> Lane {
@@ -63,7 +82,10 @@ impl External {
         Lane {
             contender: self.name.clone(),
             turn: Box::new(move |time: Duration| {
-                let (external, line) = (Arc::clone(&external), format!("turn {workload} {tasks} {}", time.as_secs_f64()));
+                let (external, line) = (
+                    Arc::clone(&external),
+                    format!("turn {workload} {tasks} {}", time.as_secs_f64()),
+                );
                 let asking = tokio::task::spawn_blocking(move || external.ask(&line).expect("the contender answers"));
                 async { asking.await.expect("the contender answers") }.boxed()
             }),
@@ -71,11 +93,25 @@ impl External {
     }
 }
 
+/// Ends the process of a question that is not waited for, whose thread would wait for ever.
+struct GivenUp<'a>(Option<&'a External>);
+
+impl GivenUp<'_> {
+    fn not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some(external) = self.0 {
+            external.end();
+        }
+    }
+}
+
 impl Drop for External {
     fn drop(&mut self) {
-        if let Ok(child) = self.child.get_mut() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.end();
     }
 }

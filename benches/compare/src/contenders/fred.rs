@@ -40,7 +40,9 @@ async fn read(client: &Client, key: &str) -> Option<Bytes> {
 
 async fn write<P: Payload>(client: &Client, key: &str, value: &P) {
     let bytes = Bytes::from(postcard::to_stdvec(value).expect("postcard takes every payload"));
-    let written: Result<(), _> = client.set(key, bytes, Some(Expiration::PX(3_600_000)), None, false).await;
+    let written: Result<(), _> = client
+        .set(key, bytes, Some(Expiration::PX(3_600_000)), None, false)
+        .await;
     written.expect("the server takes every write");
 }
 

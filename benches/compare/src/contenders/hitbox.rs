@@ -7,13 +7,14 @@ use hitbox::{
     policy::{ConcurrencyLimit, PolicyConfig},
 };
 use hitbox_fn::{Cache, cached};
+use hitbox_moka::MokaBackend;
 use hitbox_redis::{ConnectionMode, RedisBackend};
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 use super::HOUR;
 use crate::{
-    contender::{Load, Remember, Remote},
-    payload::{Document, Profile},
+    contender::{Load, Local, Remember, Remote},
+    payload::{Document, Profile, User},
 };
 
 type Coalescing = Arc<BroadcastConcurrencyManager<Profile>>;
@@ -35,6 +36,37 @@ impl Hitbox {
     }
 }
 
+/// Its map in the process, which holds values as JSON.
+pub(crate) struct HitboxMoka(MokaBackend);
+
+impl HitboxMoka {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(MokaBackend::builder().max_entries(capacity as u64).build())
+    }
+}
+
+impl Local for HitboxMoka {
+    async fn get(&self, key: &str) -> bool {
+        let mut context = CacheContext::default().boxed();
+        let found = self.0.get::<User>(&cache_key(key), &mut context).await;
+        black_box(found.expect("a local map answers")).is_some()
+    }
+
+    async fn set(&self, key: &str, value: &User) {
+        let mut context = CacheContext::default().boxed();
+        let written = self.0.set::<User>(&cache_key(key), &fresh(value), &mut context).await;
+        written.expect("a local map takes every write");
+    }
+}
+
+fn fresh<P: Clone>(value: &P) -> CacheValue<P> {
+    let hour = EntityPolicyConfig {
+        ttl: Some(HOUR),
+        stale_ttl: None,
+    };
+    CacheValue::from_config(value.clone(), &hour)
+}
+
 fn cache_key(key: &str) -> CacheKey {
     CacheKey::from_str("key", key)
 }
@@ -46,15 +78,21 @@ macro_rules! remote {
 
             async fn get(&self, key: &str) -> Option<$payload> {
                 let mut context = CacheContext::default().boxed();
-                let found = self.cache.backend().get::<$payload>(&cache_key(key), &mut context).await;
+                let found = self
+                    .cache
+                    .backend()
+                    .get::<$payload>(&cache_key(key), &mut context)
+                    .await;
                 found.expect("the server answers").map(CacheValue::into_inner)
             }
 
             async fn set(&self, key: &str, value: &$payload) {
-                let hour = EntityPolicyConfig { ttl: Some(HOUR), stale_ttl: None };
-                let value = CacheValue::from_config(value.clone(), &hour);
                 let mut context = CacheContext::default().boxed();
-                let written = self.cache.backend().set::<$payload>(&cache_key(key), &value, &mut context).await;
+                let written = self
+                    .cache
+                    .backend()
+                    .set::<$payload>(&cache_key(key), &fresh(value), &mut context)
+                    .await;
                 written.expect("the server takes every write");
             }
         }

@@ -66,7 +66,10 @@ impl<P: Payload, B: CacheBackend + 'static> Many<P> for Larder<B> {
 
     async fn set_many(&self, items: &[(String, P)]) {
         let items = items.iter().map(|(key, value)| (key, value));
-        self.cache.set_many(items, HOUR).await.expect("the server takes every write");
+        self.cache
+            .set_many(items, HOUR)
+            .await
+            .expect("the server takes every write");
     }
 }
 

@@ -21,7 +21,9 @@ pub(crate) struct Larder(Cache<LocalBackend>);
 
 impl Larder {
     pub(crate) fn new(capacity: usize) -> Self {
-        let cache = Cache::builder(LocalBackend::with_capacity(capacity)).prefix("larder").build();
+        let cache = Cache::builder(LocalBackend::with_capacity(capacity))
+            .prefix("larder")
+            .build();
         Self(cache.expect("the settings are in range"))
     }
 }
@@ -33,7 +35,10 @@ impl Local for Larder {
     }
 
     async fn set(&self, key: &str, value: &User) {
-        self.0.set(key, value, HOUR).await.expect("a local map takes every write");
+        self.0
+            .set(key, value, HOUR)
+            .await
+            .expect("a local map takes every write");
     }
 }
 
@@ -115,7 +120,12 @@ impl Cachet {
     /// Within a runtime of tokio, by whose clock it goes.
     pub(crate) fn new(capacity: usize) -> Self {
         let builder = cachet::Cache::builder(tick::Clock::new_tokio());
-        Self(builder.memory_with(|memory| memory.max_capacity(capacity as u64)).ttl(HOUR).build())
+        Self(
+            builder
+                .memory_with(|memory| memory.max_capacity(capacity as u64))
+                .ttl(HOUR)
+                .build(),
+        )
     }
 }
 
@@ -125,7 +135,10 @@ impl Local for Cachet {
     }
 
     async fn set(&self, key: &str, value: &User) {
-        let written = self.0.insert(key.to_owned(), cachet::CacheEntry::new(value.clone())).await;
+        let written = self
+            .0
+            .insert(key.to_owned(), cachet::CacheEntry::new(value.clone()))
+            .await;
         written.expect("a local map takes every write");
     }
 }

@@ -15,7 +15,9 @@ pub(crate) struct MultiTier(CacheSystem);
 impl MultiTier {
     pub(crate) async fn connect(url: &str) -> Self {
         let tier = L2Cache::with_url(url).await.expect("the server is there");
-        let system = CacheSystemBuilder::new().with_tier(Arc::new(tier), TierConfig::as_l1()).build();
+        let system = CacheSystemBuilder::new()
+            .with_tier(Arc::new(tier), TierConfig::as_l1())
+            .build();
         Self(system.await.expect("the settings are in range"))
     }
 }

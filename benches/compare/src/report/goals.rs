@@ -59,7 +59,10 @@ fn line(goal: &Goal, rows: &[Row]) -> Option<String> {
     };
     let speed = row(goal.ours)?.speed_over(row(goal.theirs)?);
     let (said, met) = match goal.bound {
-        Bound::Faster(least) => (format!("{speed:.2} times as fast (goal: at least {least})"), speed >= least),
+        Bound::Faster(least) => (
+            format!("{speed:.2} times as fast (goal: at least {least})"),
+            speed >= least,
+        ),
         Bound::Slower(most) => {
             let time = 1.0 / speed;
             (format!("{time:.2} times the time (goal: at most {most})"), time <= most)
@@ -67,7 +70,9 @@ fn line(goal: &Goal, rows: &[Row]) -> Option<String> {
     };
     let verdict = if met { "met" } else { "MISSED" };
     let (ours, theirs, workload, tasks) = (goal.ours, goal.theirs, goal.workload, goal.tasks);
-    Some(format!("{verdict:>6}  {workload} at {tasks}: {ours} over {theirs}: {said}"))
+    Some(format!(
+        "{verdict:>6}  {workload} at {tasks}: {ours} over {theirs}: {said}"
+    ))
 }
 
 #[cfg(test)]

@@ -28,12 +28,31 @@ mod tests {
             Row::of("outage/first call", 1, "slow", "ms", vec![f64::INFINITY]),
         ];
         // What was not waited for is null and not infinity, which JSON does not have.
-        let rows: Vec<Row> = rows.into_iter().map(|row| Row { median: row.median.min(9.0), low: row.low.min(9.0), ..row }).collect();
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .map(|row| Row {
+                median: row.median.min(9.0),
+                low: row.low.min(9.0),
+                ..row
+            })
+            .collect();
         write(&path, &rows).unwrap();
         let value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let mut fields: Vec<&str> = value[0].as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
-        assert_eq!(fields, ["contender", "high", "low", "median", "rounds", "tasks", "unit", "workload"]);
+        assert_eq!(
+            fields,
+            [
+                "contender",
+                "high",
+                "low",
+                "median",
+                "rounds",
+                "tasks",
+                "unit",
+                "workload"
+            ]
+        );
         assert!(value[1]["high"].is_null());
         assert_eq!(read(&path).unwrap(), rows);
         fs::remove_file(&path).unwrap();

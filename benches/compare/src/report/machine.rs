@@ -5,7 +5,9 @@ use std::{fs, process::Command};
 /// The processor and how many cores of it there are.
 pub(crate) fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     format!("{cores} cores, {}", model.unwrap_or("processor unknown").trim())
 }
@@ -18,9 +20,22 @@ pub(crate) fn today() -> String {
 /// The compiler, the server and everybody in the lock files.
 pub(crate) fn versions() -> Vec<String> {
     let mut versions = vec![said(Command::new("rustc").arg("--version")), server()];
-    let locked = [include_str!("../../Cargo.lock"), include_str!("../../oxcache/Cargo.lock")];
+    let locked = [
+        include_str!("../../Cargo.lock"),
+        include_str!("../../oxcache/Cargo.lock"),
+    ];
     let names = [
-        "larder", "fred", "redis", "cached", "cachet", "foyer", "hitbox", "hitbox-redis", "moka", "multi-tier-cache",
+        "larder",
+        "fred",
+        "redis",
+        "cached",
+        "cachet",
+        "foyer",
+        "hitbox",
+        "hitbox-redis",
+        "hitbox-moka",
+        "moka",
+        "multi-tier-cache",
         "quick_cache",
     ];
     versions.extend(names.iter().filter_map(|name| version(locked[0], name)));
@@ -42,15 +57,27 @@ fn version(lock: &str, name: &str) -> Option<String> {
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
         if line == quoted {
-            found.extend(lines.next().and_then(|line| line.strip_prefix("version = ")).map(|v| v.trim_matches('"')));
+            found.extend(
+                lines
+                    .next()
+                    .and_then(|line| line.strip_prefix("version = "))
+                    .map(|v| v.trim_matches('"')),
+            );
         }
     }
-    found.sort_by_key(|version| version.split(['.', '-']).map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>());
+    found.sort_by_key(|version| {
+        version
+            .split(['.', '-'])
+            .map(|part| part.parse().unwrap_or(0))
+            .collect::<Vec<u32>>()
+    });
     found.last().map(|version| format!("{name} {version}"))
 }
 
 fn said(command: &mut Command) -> String {
-    let output = command.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let output = command
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     output.unwrap_or_else(|_| "unknown".into())
 }
 
@@ -61,8 +88,17 @@ mod tests {
     #[test]
     fn the_versions_are_those_of_the_lock_files() {
         let versions = versions();
-        assert!(versions.iter().any(|version| version.starts_with("oxcache 0.4")), "{versions:?}");
-        assert!(versions.iter().any(|version| version.starts_with("redis 1.")), "{versions:?}");
-        assert!(versions.iter().any(|version| version.starts_with("quick_cache 0.7")), "{versions:?}");
+        assert!(
+            versions.iter().any(|version| version.starts_with("oxcache 0.4")),
+            "{versions:?}"
+        );
+        assert!(
+            versions.iter().any(|version| version.starts_with("redis 1.")),
+            "{versions:?}"
+        );
+        assert!(
+            versions.iter().any(|version| version.starts_with("quick_cache 0.7")),
+            "{versions:?}"
+        );
     }
 }

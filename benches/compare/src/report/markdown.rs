@@ -32,15 +32,23 @@ fn page(rows: &[Row], plots: &[plot::Plot]) -> String {
     }
     page.push_str("```\n\n## Where another is faster\n\n");
     page.push_str(&lost(rows));
-    page.push_str("\n## Figures\n\nThe median of the rounds, and the lowest and the highest round. Bold: the best of a column.\n");
-    for workload in workloads(rows).into_iter().filter(|workload| !workload.starts_with("growth/")) {
+    page.push_str(
+        "\n## Figures\n\nThe median of the rounds, and the lowest and the highest round. Bold: the best of a column.\n",
+    );
+    for workload in workloads(rows)
+        .into_iter()
+        .filter(|workload| !workload.starts_with("growth/"))
+    {
         page.push_str(&table(workload, rows));
     }
     page.push_str("\n## Growth\n\n");
     for plot in plots {
         let _ = writeln!(page, "![{}](docs/benchmarks/{})\n", plot.title, plot.file);
     }
-    for workload in workloads(rows).into_iter().filter(|workload| workload.starts_with("growth/")) {
+    for workload in workloads(rows)
+        .into_iter()
+        .filter(|workload| workload.starts_with("growth/"))
+    {
         page.push_str(&table(workload, rows));
     }
     page
@@ -52,8 +60,8 @@ one that warms up. larder is `Cache<FredBackend>` with its defaults (Postcard, S
 on every value); cached stores MessagePack by its asynchronous store with a connection manager; hitbox bincode;
 multi-tier-cache JSON, with its Redis tier alone; oxcache JSON, in a process of its own, since no lock file holds both its
 `regex` and hitbox's. \"bytes\" is a client whose reads are not decoded; `redis-benchmark` is the server's own limit over
-one connection, with as many commands under way as others have tasks. cachet and foyer have no Redis; hitbox-moka is left
-out, since it can not be built beside the others' versions.
+one connection, with as many commands under way as others have tasks. cachet and foyer have no Redis. The maps
+that multi-tier-cache and oxcache keep in the process are moka, which stands for them.
 ";
 
 fn workloads(rows: &[Row]) -> Vec<&str> {
@@ -72,7 +80,10 @@ fn lost(rows: &[Row]) -> String {
     let mut lines = String::new();
     for row in rows {
         let same = |other: &&Row| other.workload == row.workload && other.tasks == row.tasks;
-        let ours = rows.iter().filter(same).filter(|other| other.contender.starts_with("larder"));
+        let ours = rows
+            .iter()
+            .filter(same)
+            .filter(|other| other.contender.starts_with("larder"));
         let Some(best) = ours.reduce(|best, other| if other.speed_over(best) > 1.0 { other } else { best }) else {
             continue;
         };
@@ -81,7 +92,11 @@ fn lost(rows: &[Row]) -> String {
         }
         let times = row.speed_over(best);
         let why = notes::why(&notes, &row.workload, &row.contender).unwrap_or("not explained yet.");
-        let _ = writeln!(lines, "- **{}** at {}, {}: {times:.2} times as good. {why}", row.workload, row.tasks, row.contender);
+        let _ = writeln!(
+            lines,
+            "- **{}** at {}, {}: {times:.2} times as good. {why}",
+            row.workload, row.tasks, row.contender
+        );
     }
     if lines.is_empty() {
         lines.push_str("Nowhere in this run.\n");
@@ -106,7 +121,12 @@ fn table(workload: &str, rows: &[Row]) -> String {
         }
     }
     let heads: Vec<String> = columns.iter().map(|tasks| head(workload, *tasks)).collect();
-    let mut table = format!("\n### {workload}, {}\n\n| |{}|\n|---|{}\n", rows[0].unit, heads.join("|"), "---|".repeat(heads.len()));
+    let mut table = format!(
+        "\n### {workload}, {}\n\n| |{}|\n|---|{}\n",
+        rows[0].unit,
+        heads.join("|"),
+        "---|".repeat(heads.len())
+    );
     for contender in contenders {
         let _ = write!(table, "| {contender} |");
         for tasks in &columns {
@@ -117,7 +137,11 @@ fn table(workload: &str, rows: &[Row]) -> String {
                     && column()
                         .filter(|other| other.contender != "redis-benchmark")
                         .all(|other| row.contender == other.contender || row.speed_over(other) >= 1.0);
-                if best && column().count() > 1 { format!("**{}**", spread(row)) } else { spread(row) }
+                if best && column().count() > 1 {
+                    format!("**{}**", spread(row))
+                } else {
+                    spread(row)
+                }
             });
             let _ = write!(table, " {} |", cell.as_deref().unwrap_or(""));
         }
@@ -140,15 +164,29 @@ mod tests {
     use super::*;
 
     fn row(contender: &str, rate: f64) -> Row {
-        Row::of("get/10KiB", 16, contender, "calls/s", vec![rate * 0.5, rate, rate * 1.5])
+        Row::of(
+            "get/10KiB",
+            16,
+            contender,
+            "calls/s",
+            vec![rate * 0.5, rate, rate * 1.5],
+        )
     }
 
     #[test]
     fn every_case_where_a_rival_is_faster_is_told_with_its_reason() {
-        let rows = [row("larder", 100.0), row("quick", 150.0), row("slow", 50.0), row("redis-benchmark", 900.0)];
+        let rows = [
+            row("larder", 100.0),
+            row("quick", 150.0),
+            row("slow", 50.0),
+            row("redis-benchmark", 900.0),
+        ];
         let lost = lost(&rows);
         assert_eq!(lost.lines().count(), 1, "{lost}");
-        assert!(lost.starts_with("- **get/10KiB** at 16, quick: 1.50 times as good. larder reads"), "{lost}");
+        assert!(
+            lost.starts_with("- **get/10KiB** at 16, quick: 1.50 times as good. larder reads"),
+            "{lost}"
+        );
     }
 
     #[test]

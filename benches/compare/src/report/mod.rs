@@ -26,7 +26,11 @@ pub(crate) fn all(arguments: &Arguments, rows: &[Row]) -> Result<(), String> {
 /// One row in one line.
 pub(crate) fn line(row: &Row) -> String {
     let (workload, tasks, contender) = (&row.workload, row.tasks, &row.contender);
-    format!("{workload:<28} {tasks:>7}  {contender:<22} {} {}", spread(row), row.unit)
+    format!(
+        "{workload:<28} {tasks:>7}  {contender:<22} {} {}",
+        spread(row),
+        row.unit
+    )
 }
 
 /// The median and, in parentheses, the lowest and the highest round.

@@ -16,7 +16,11 @@ fn parse(text: &'static str) -> Vec<Note> {
     let entries = text.lines().filter_map(|line| {
         let (key, why) = line.strip_prefix("- `")?.split_once("`: ")?;
         let (workload, contender) = key.split_once(" | ")?;
-        Some(Note { workload, contender, why })
+        Some(Note {
+            workload,
+            contender,
+            why,
+        })
     });
     entries.collect()
 }
@@ -25,7 +29,9 @@ fn parse(text: &'static str) -> Vec<Note> {
 pub(crate) fn why(notes: &[Note], workload: &str, contender: &str) -> Option<&'static str> {
     let fitting = notes.iter().filter(|note| workload.starts_with(note.workload));
     let fitting = fitting.filter(|note| note.contender == "*" || note.contender == contender);
-    fitting.max_by_key(|note| (note.workload.len(), note.contender != "*")).map(|note| note.why)
+    fitting
+        .max_by_key(|note| (note.workload.len(), note.contender != "*"))
+        .map(|note| note.why)
 }
 
 #[cfg(test)]
@@ -42,7 +48,10 @@ mod tests {
 
     #[test]
     fn every_note_of_the_file_is_read() {
-        let lines = include_str!("../../notes.md").lines().filter(|line| line.starts_with("- ")).count();
+        let lines = include_str!("../../notes.md")
+            .lines()
+            .filter(|line| line.starts_with("- "))
+            .count();
         assert!(lines > 0);
         assert_eq!(all().len(), lines);
     }

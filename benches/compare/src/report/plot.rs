@@ -114,7 +114,10 @@ pub(crate) fn write(folder: &Path, rows: &[Row]) -> Result<Vec<Plot>, String> {
 
 fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    for row in rows.iter().filter(|row| plot.workloads.contains(&row.workload.as_str())) {
+    for row in rows
+        .iter()
+        .filter(|row| plot.workloads.contains(&row.workload.as_str()))
+    {
         let name = if plot.workloads.len() > 1 {
             let call = row.workload.trim_start_matches("growth/");
             call.split(' ').next().unwrap_or(call).to_owned()
@@ -124,7 +127,10 @@ fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
         let point = (row.tasks as f64, row.median);
         match lines.iter_mut().find(|line| line.name == name) {
             Some(line) => line.points.push(point),
-            None => lines.push(Line { name, points: vec![point] }),
+            None => lines.push(Line {
+                name,
+                points: vec![point],
+            }),
         }
     }
     // The legend is read from above as the lines are at their ends.
@@ -184,7 +190,10 @@ where
             let height = 60 + 24 * i32::try_from(which)?;
             legend.draw(&PathElement::new([(4, height), (28, height)], colour.stroke_width(2)))?;
             legend.draw(&Circle::new((16, height), 4, colour.filled()))?;
-            let style = ("sans-serif", 14).into_font().color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
+            let style = ("sans-serif", 14)
+                .into_font()
+                .color(&BLACK)
+                .pos(Pos::new(HPos::Left, VPos::Center));
             legend.draw(&Text::new(line.name.clone(), (36, height), style))?;
         }
         root.present()?;
@@ -198,13 +207,22 @@ mod tests {
 
     #[test]
     fn a_plot_names_its_axes_and_its_lines() {
-        let rows: Vec<Row> = [("larder", 1, 10.0), ("larder", 16, 90.0), ("other", 1, 9.0), ("other", 16, 50.0)]
-            .map(|(contender, tasks, rate)| Row::of("get/100B", tasks, contender, "calls/s", vec![rate]))
-            .into();
+        let rows: Vec<Row> = [
+            ("larder", 1, 10.0),
+            ("larder", 16, 90.0),
+            ("other", 1, 9.0),
+            ("other", 16, 50.0),
+        ]
+        .map(|(contender, tasks, rate)| Row::of("get/100B", tasks, contender, "calls/s", vec![rate]))
+        .into();
         let svg = draw(&PLOTS[0], &lines(&PLOTS[0], &rows)).unwrap();
         for text in ["get of 100 bytes", "tasks", "calls per second", "larder", "other"] {
             assert!(svg.contains(text), "{text}");
         }
-        assert_eq!(svg.matches("<polyline").count(), 4, "two lines, each with its mark in the legend");
+        assert_eq!(
+            svg.matches("<polyline").count(),
+            4,
+            "two lines, each with its mark in the legend"
+        );
     }
 }

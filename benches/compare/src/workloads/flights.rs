@@ -22,7 +22,13 @@ pub(crate) fn race(rounds: usize) -> Vec<Row> {
         for (contender, call) in [("larder", "remember"), ("tasks alone", "tasks")] {
             let figures: Vec<[f64; 2]> = (0..rounds).map(|_| flights_in_child(call, size)).collect();
             let per_key = |which: usize, scale: f64| figures.iter().map(|f| f[which] * scale / size as f64).collect();
-            rows.push(Row::of("growth/flights time", size, contender, "us/key", per_key(0, 1e6)));
+            rows.push(Row::of(
+                "growth/flights time",
+                size,
+                contender,
+                "us/key",
+                per_key(0, 1e6),
+            ));
             if size >= MEASURABLE {
                 let bytes = per_key(1, 1024.0 * 1024.0);
                 rows.push(Row::of("growth/flights memory", size, contender, "bytes/key", bytes));

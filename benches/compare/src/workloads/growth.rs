@@ -36,8 +36,17 @@ pub(crate) async fn patterns(server: &RedisServer, rounds: usize) -> Vec<Row> {
         }
         let units = ["s", "round trips", "MiB"];
         for (which, values) in figures.into_iter().enumerate() {
-            let (call, part) = (["scan", "delete_pattern"][which / 3], ["time", "trips", "memory"][which % 3]);
-            rows.push(Row::of(&format!("growth/{call} {part}"), size, "larder", units[which % 3], values));
+            let (call, part) = (
+                ["scan", "delete_pattern"][which / 3],
+                ["time", "trips", "memory"][which % 3],
+            );
+            rows.push(Row::of(
+                &format!("growth/{call} {part}"),
+                size,
+                "larder",
+                units[which % 3],
+                values,
+            ));
         }
     }
     rows
@@ -62,8 +71,11 @@ async fn fill(server: &RedisServer, size: usize) {
 fn trips(server: &RedisServer) -> f64 {
     let stats: String = server.command(&["INFO", "commandstats"]);
     let calls = |name: &str| {
-        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
-        line.and_then(|rest| rest.split(',').next()?.parse::<f64>().ok()).unwrap_or(0.0)
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.and_then(|rest| rest.split(',').next()?.parse::<f64>().ok())
+            .unwrap_or(0.0)
     };
     calls("scan") + calls("unlink")
 }
@@ -100,7 +112,11 @@ pub(crate) async fn child(call: &str, url: &str, size: usize) {
             }
             seen
         }
-        _ => larder.cache().delete_pattern("growth:*").await.expect("the server answers"),
+        _ => larder
+            .cache()
+            .delete_pattern("growth:*")
+            .await
+            .expect("the server answers"),
     };
     let took = began.elapsed();
     // A server that rehashes may show a key twice.
@@ -124,7 +140,10 @@ fn status(name: &str) -> f64 {
 pub(crate) async fn batches(server: &RedisServer, effort: Effort) -> Vec<Row> {
     let larder = Larder::connect(&server.url()).await;
     let items: Vec<(String, User)> = (0..10_000).map(|n| (format!("batch:{n}"), User::numbered(n))).collect();
-    let written = larder.cache().set_many(items.iter().map(|(key, user)| (key, user)), 3_600).await;
+    let written = larder
+        .cache()
+        .set_many(items.iter().map(|(key, user)| (key, user)), 3_600)
+        .await;
     written.expect("the server takes every write");
     let mut rows = Vec::new();
     for size in BATCHES {
@@ -134,7 +153,11 @@ pub(crate) async fn batches(server: &RedisServer, effort: Effort) -> Vec<Row> {
             let mut calls = 0;
             let began = Instant::now();
             while calls == 0 || began.elapsed() < effort.turn.min(Duration::from_millis(200)) {
-                let found = larder.cache().get_many::<User>(&keys).await.expect("the server answers");
+                let found = larder
+                    .cache()
+                    .get_many::<User>(&keys)
+                    .await
+                    .expect("the server answers");
                 assert_eq!(found.len(), size);
                 calls += 1;
             }

@@ -44,7 +44,10 @@ pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize) -> L
                     let (map, key) = (&map, &keys[(thread * 5_003 + n * 7_919) % KEYS]);
                     async move { assert!(map.get(key).await, "every get is a hit") }
                 });
-                vec![Figure::new(took.as_secs_f64() * 1e9 * threads as f64 / calls as f64, "ns")]
+                vec![Figure::new(
+                    took.as_secs_f64() * 1e9 * threads as f64 / calls as f64,
+                    "ns",
+                )]
             };
             let measuring = tokio::task::spawn_blocking(turn);
             async { measuring.await.expect("no call fails") }.boxed()
@@ -85,7 +88,10 @@ where
         let began = Instant::now();
         thread::sleep(time);
         stop.store(true, Ordering::Relaxed);
-        let made = running.into_iter().map(|thread| thread.join().expect("no call fails")).sum();
+        let made = running
+            .into_iter()
+            .map(|thread| thread.join().expect("no call fails"))
+            .sum();
         (made, began.elapsed())
     })
 }

@@ -53,7 +53,12 @@ pub async fn turn<P: Payload, R: Many<P>>(
     tasks: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
     let keys = keys(contender);
-    let items: Vec<(String, P)> = keys.iter().cloned().enumerate().map(|(n, key)| (key, P::numbered(n))).collect();
+    let items: Vec<(String, P)> = keys
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(n, key)| (key, P::numbered(n)))
+        .collect();
     let sets: Vec<Vec<_>> = items.chunks(BATCH).map(<[_]>::to_vec).collect();
     for batch in &sets {
         remote.set_many(batch).await;

@@ -23,20 +23,43 @@ const LATER: usize = 20;
 /// The first call after the server was killed, and those after it.
 pub(crate) async fn race(rounds: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    rows.extend(contest("larder", rounds, async |url: String| Larder::connect(&url).await, async |c| call(c).await).await);
+    rows.extend(
+        contest(
+            "larder",
+            rounds,
+            async |url: String| Larder::connect(&url).await,
+            async |c| call(c).await,
+        )
+        .await,
+    );
     let with_breaker = async |url: String| Larder::connect_with_breaker(&url).await;
     rows.extend(contest("larder with Breaker", rounds, with_breaker, async |c| call(c).await).await);
-    rows.extend(contest("cached", rounds, async |url: String| Cached::connect(&url).await, async |c| call(c).await).await);
-    rows.extend(contest("hitbox", rounds, async |url: String| Hitbox::connect(&url), async |c| call(c).await).await);
+    rows.extend(
+        contest(
+            "cached",
+            rounds,
+            async |url: String| Cached::connect(&url).await,
+            async |c| call(c).await,
+        )
+        .await,
+    );
+    rows.extend(
+        contest(
+            "hitbox",
+            rounds,
+            async |url: String| Hitbox::connect(&url),
+            async |c| call(c).await,
+        )
+        .await,
+    );
     let multi_tier = async |url: String| MultiTier::connect(&url).await;
     rows.extend(contest("multi-tier-cache", rounds, multi_tier, async |c| call(c).await).await);
     let server = RedisServer::start();
     if External::start("oxcache", &server.url()).is_ok() {
         let connect = async |url: String| Arc::new(External::start("oxcache", &url).expect("it started before"));
         let ask = async |external: &Arc<External>| {
-            let external = Arc::clone(external);
-            let asking = tokio::task::spawn_blocking(move || external.ask("call").unwrap_or_default());
-            asking.await.unwrap_or_default()
+            // A process that has ended answers nothing, which is no figure.
+            external.ask_or_end("call").await.unwrap_or_default()
         };
         rows.extend(contest("oxcache", rounds, connect, ask).await);
     }
@@ -55,7 +78,10 @@ where
         let contender = connect(server.url()).await;
         // It is connected, and not only about to be.
         let warm = call(&contender).await;
-        assert!(warm.get(1).is_some_and(|errors| errors.value == 0.0), "{name} answers while the server is there");
+        assert!(
+            warm.get(1).is_some_and(|errors| errors.value == 0.0),
+            "{name} answers while the server is there"
+        );
         server.stop();
         let outage = Instant::now();
         for n in 0..=LATER {
@@ -76,7 +102,13 @@ where
     if !later.is_empty() {
         rows.push(waited("outage/later calls", name, later));
     }
-    rows.push(Row::of("outage/calls without a value", 1, name, "% of calls", vec![errors]));
+    rows.push(Row::of(
+        "outage/calls without a value",
+        1,
+        name,
+        "% of calls",
+        vec![errors],
+    ));
     rows
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use tokio::time::timeout;
 
 use super::keys;
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// How long the load of a stampede takes.
 pub const LOAD: Duration = Duration::from_millis(50);
+/// A caller of a stampede that has no answer by then never gets one.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 struct Remembers<R, P> {
     remote: Arc<R>,
@@ -41,14 +44,22 @@ pub async fn hits<P: Payload, R: Remember<P>>(
     remote: Arc<R>,
     tasks: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
-    let keys: Vec<String> = keys(contender).into_iter().map(|key| format!("{key}:remembered")).collect();
-    let loads: Vec<_> = (0..keys.len()).map(|n| Load::new(P::numbered(n), Duration::ZERO)).collect();
+    let keys: Vec<String> = keys(contender)
+        .into_iter()
+        .map(|key| format!("{key}:remembered"))
+        .collect();
+    let loads: Vec<_> = (0..keys.len())
+        .map(|n| Load::new(P::numbered(n), Duration::ZERO))
+        .collect();
     let calls = Arc::new(Remembers { remote, keys, loads });
     for n in 0..calls.keys.len() {
         calls.call(n).await;
     }
     let again = calls.remote.remember(&calls.keys[7], calls.loads[7].clone()).await;
-    assert!(again.as_ref() == Ok(&P::numbered(7)), "{contender} answers something else");
+    assert!(
+        again.as_ref() == Ok(&P::numbered(7)),
+        "{contender} answers something else"
+    );
     let loaded: usize = calls.loads.iter().map(Load::loads).sum();
     assert!(loaded <= calls.keys.len(), "{contender} loads what it has");
     move |time| hammer(Arc::clone(&calls), tasks, time).boxed()
@@ -63,7 +74,8 @@ pub async fn lane<P: Payload, R: Remember<P>>(contender: &str, remote: &Arc<R>, 
 }
 
 /// Turns of `callers` tasks that ask for one key that nobody has, another one each turn: how long until the last is
-/// answered beyond the load itself, how many loads ran, and how many callers were answered with an error.
+/// answered beyond the load itself, how many loads ran, and how many callers had no value: an error, or nothing in five
+/// seconds.
 pub fn stampede<P: Payload, R: Remember<P>>(
     contender: &str,
     remote: &Arc<R>,
@@ -73,14 +85,20 @@ pub fn stampede<P: Payload, R: Remember<P>>(
     let turns = AtomicUsize::new(0);
     move |_| {
         let turn = turns.fetch_add(1, Ordering::Relaxed);
-        let (key, remote) = (Arc::<str>::from(format!("{contender}:cold:{turn}")), Arc::clone(&remote));
+        let (key, remote) = (
+            Arc::<str>::from(format!("{contender}:cold:{turn}")),
+            Arc::clone(&remote),
+        );
         async move {
             let load = Load::new(P::numbered(turn), LOAD);
             let began = Instant::now();
             let asking: Vec<_> = (0..callers)
                 .map(|_| {
                     let (key, remote, load) = (Arc::clone(&key), Arc::clone(&remote), load.clone());
-                    tokio::spawn(async move { remote.remember(&key, load).await.is_err() })
+                    tokio::spawn(async move {
+                        let answer = timeout(PATIENCE, remote.remember(&key, load)).await;
+                        !matches!(answer, Ok(Ok(_)))
+                    })
                 })
                 .collect();
             let mut failed = 0;

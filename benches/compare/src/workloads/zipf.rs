@@ -23,6 +23,7 @@ const KEYS: usize = 100_000;
 pub(crate) const CAPACITY: usize = 10_000;
 const EXPONENT: f64 = 0.99;
 const CALLS: usize = 1 << 20;
+const FILL: usize = CALLS / 8;
 const SEED: u64 = 8;
 
 /// The calls everybody makes: a key, and whether it is written.
@@ -50,16 +51,25 @@ impl Trace {
         Self {
             calls: calls.collect(),
             // Scattered, so that popular keys are not neighbours in anybody's shards.
-            keys: (0..KEYS).map(|rank| format!("item:{}", rank.wrapping_mul(2_654_435_761) % 1_000_003)).collect(),
+            keys: (0..KEYS)
+                .map(|rank| format!("item:{}", rank.wrapping_mul(2_654_435_761) % 1_000_003))
+                .collect(),
         }
     }
 }
 
 /// `threads` threads follow the trace; a read that misses is filled, as cache-aside does. Calls per second, and the share
 /// of the reads that hit.
-pub(crate) fn lane<L: Local>(contender: &str, map: L, threads: usize, trace: &Arc<Trace>) -> Lane {
+pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize, trace: &Arc<Trace>) -> Lane {
+    // The map is as full of popular keys as it will be, however slow its turns are.
+    for &(rank, _) in &trace.calls[..FILL] {
+        let key = &trace.keys[rank as usize];
+        if !map.get(key).await {
+            map.set(key, &User::numbered(1)).await;
+        }
+    }
     let (map, trace) = (Arc::new(map), Arc::clone(trace));
-    let offset = Arc::new(AtomicUsize::new(0));
+    let offset = Arc::new(AtomicUsize::new(FILL));
     Lane {
         contender: contender.into(),
         turn: Box::new(move |time| {
