@@ -60,6 +60,7 @@
 //! | `lz4` | no | the [`Lz4`] compressor | `lz4_flex` |
 //! | `zstd` | no | the [`Zstd`] compressor | `zstd`, which builds C |
 //! | `conformance` | no | [`conformance`](https://docs.rs/larder/latest/larder/conformance): the contract as a test suite | `futures-executor`, for tests alone |
+//! | `codec-report` | no | [`codec_report`](https://docs.rs/larder/latest/larder/fn.codec_report.html): what each codec costs on values of yours, with a plot; and every codec | `plotters` |
 //!
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
@@ -72,6 +73,8 @@ mod background;
 mod blocking;
 mod cache;
 mod clock;
+#[cfg(feature = "codec-report")]
+mod codec_report;
 mod compressor;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -98,6 +101,8 @@ pub use cache::{
     Bound, Cache, CacheBuilder, CacheStats, FallbackCallback, FallbackPolicy, Fallen, Lookup, OnUndecodable,
 };
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
+#[cfg(feature = "codec-report")]
+pub use codec_report::{CodecCost, CodecReport, CodecRow, codec_report};
 pub use compressor::{Compressor, Lz4, NoCompression, Snappy, Zstd};
 pub use error::{Error, ErrorKind, Result};
 pub use hook::{

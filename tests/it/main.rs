@@ -4,6 +4,7 @@ mod backends;
 mod batches;
 mod blocking;
 mod codec_laws;
+mod codec_report;
 mod contended;
 mod damage;
 mod golden;

@@ -1,0 +1,82 @@
+//! larder with its defaults: Postcard, Snappy from 1 KiB on, fred on a thread of its own.
+
+use std::{convert::Infallible, hint::black_box};
+
+use larder::{Breaker, Cache, CacheBackend};
+use larder_fred::{ConnectionManager, FredBackend};
+
+use super::HOUR;
+use crate::{
+    contender::{Load, Many, Remember, Remote},
+    payload::Payload,
+};
+
+pub(crate) struct Larder<B = FredBackend> {
+    cache: Cache<B>,
+}
+
+impl Larder {
+    pub(crate) async fn connect(url: &str) -> Self {
+        Self::over(backend(url).await)
+    }
+
+    pub(crate) fn cache(&self) -> &Cache<FredBackend> {
+        &self.cache
+    }
+}
+
+impl Larder<Breaker<FredBackend>> {
+    pub(crate) async fn connect_with_breaker(url: &str) -> Self {
+        Self::over(Breaker::new(backend(url).await))
+    }
+}
+
+impl<B: CacheBackend> Larder<B> {
+    fn over(backend: B) -> Self {
+        let cache = Cache::builder(backend).prefix("larder").build();
+        Self {
+            cache: cache.expect("the settings are in range"),
+        }
+    }
+}
+
+pub(crate) async fn backend(url: &str) -> FredBackend {
+    let manager = ConnectionManager::connect_strict(url).await;
+    manager.expect("the server is there").backend()
+}
+
+impl<P: Payload, B: CacheBackend + 'static> Remote<P> for Larder<B> {
+    type Answer = P;
+
+    async fn get(&self, key: &str) -> Option<P> {
+        self.cache.get(key).await.expect("the server answers")
+    }
+
+    async fn set(&self, key: &str, value: &P) {
+        let written = self.cache.set(key, value, HOUR).await;
+        written.expect("the server takes every write");
+    }
+}
+
+impl<P: Payload, B: CacheBackend + 'static> Many<P> for Larder<B> {
+    async fn get_many(&self, keys: &[String]) -> usize {
+        let found = self.cache.get_many::<P>(keys).await.expect("the server answers");
+        black_box(found).len()
+    }
+
+    async fn set_many(&self, items: &[(String, P)]) {
+        let items = items.iter().map(|(key, value)| (key, value));
+        self.cache
+            .set_many(items, HOUR)
+            .await
+            .expect("the server takes every write");
+    }
+}
+
+impl<P: Payload, B: CacheBackend + 'static> Remember<P> for Larder<B> {
+    async fn remember(&self, key: &str, load: Load<P>) -> Result<P, String> {
+        let load = || async { Ok::<_, Infallible>(load.run().await) };
+        let value = self.cache.remember(key, HOUR, load).await;
+        value.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,200 @@
+//! Rounds in which every contender has its turn, and the medians of them.
+
+use std::{
+    future::Future,
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+/// How long and how often is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Rounds that count; one more before them warms up.
+    pub rounds: usize,
+    /// The length of each contender's turn.
+    pub turn: Duration,
+}
+
+/// One figure of one turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was measured, where that is not the workload itself: `p50`, `loads`.
+    pub part: Option<String>,
+    pub value: f64,
+    pub unit: String,
+}
+
+impl Figure {
+    pub fn new(value: f64, unit: &str) -> Self {
+        Self {
+            part: None,
+            value,
+            unit: unit.into(),
+        }
+    }
+
+    pub fn part(mut self, part: &str) -> Self {
+        self.part = Some(part.into());
+        self
+    }
+}
+
+/// A contender in one workload.
+pub struct Lane {
+    pub contender: String,
+    pub turn: Box<dyn Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync>,
+}
+
+/// The median of the rounds of one figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub workload: String,
+    /// Tasks or threads that call at the same time; keys, where a workload grows with them.
+    pub tasks: usize,
+    pub contender: String,
+    pub median: f64,
+    pub low: f64,
+    /// None where a call was not waited for to its end, so that `median` is a lower bound.
+    pub high: Option<f64>,
+    pub unit: String,
+    pub rounds: usize,
+}
+
+impl Row {
+    /// The row of `values`, one for each round.
+    pub fn of(workload: &str, tasks: usize, contender: &str, unit: &str, mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self {
+            workload: workload.into(),
+            tasks,
+            contender: contender.into(),
+            median: values[values.len() / 2],
+            low: values[0],
+            high: values.last().copied().filter(|high| high.is_finite()),
+            unit: unit.into(),
+            rounds: values.len(),
+        }
+    }
+
+    /// Rates and ratios of hits are the better the higher; everything else is a cost.
+    pub fn higher_is_better(&self) -> bool {
+        self.unit.ends_with("/s") || self.unit == "%"
+    }
+
+    /// How many times as good this is as `other`.
+    pub fn speed_over(&self, other: &Self) -> f64 {
+        if self.higher_is_better() {
+            self.median / other.median
+        } else {
+            other.median / self.median
+        }
+    }
+}
+
+/// Lets every lane have its turn in every round, each round beginning with another, and answers the medians.
+pub async fn race(workload: &str, tasks: usize, lanes: &[Lane], effort: Effort) -> Vec<Row> {
+    let mut turns: Vec<Vec<Vec<Figure>>> = lanes.iter().map(|_| Vec::new()).collect();
+    for round in 0..=effort.rounds {
+        for place in 0..lanes.len() {
+            let which = (place + round) % lanes.len();
+            let figures = (lanes[which].turn)(effort.turn).await;
+            // The first round warms up.
+            if round > 0 {
+                turns[which].push(figures);
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for (lane, turns) in lanes.iter().zip(turns) {
+        for (which, figure) in turns[0].iter().enumerate() {
+            let name = match &figure.part {
+                Some(part) => format!("{workload} {part}"),
+                None => workload.to_owned(),
+            };
+            let values = turns.iter().map(|figures| figures[which].value).collect();
+            rows.push(Row::of(&name, tasks, &lane.contender, &figure.unit, values));
+        }
+    }
+    rows
+}
+
+/// Calls that can be made again and again.
+pub trait Calls: Send + Sync + 'static {
+    /// Makes the `n`th call of a task and waits for its answer.
+    fn call(&self, n: usize) -> impl Future<Output = ()> + Send;
+}
+
+/// Makes calls from `tasks` tasks for the length of a turn; the rate, and the median time of a call where one task
+/// makes them.
+pub async fn hammer(calls: Arc<impl Calls>, tasks: usize, turn: Duration) -> Vec<Figure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let began = Instant::now();
+    let running: Vec<_> = (0..tasks)
+        .map(|task| {
+            let (calls, stop) = (Arc::clone(&calls), Arc::clone(&stop));
+            // Tasks start at other keys, so that they do not all ask for the same one.
+            tokio::spawn(async move { task_loop(&*calls, task * 37, &stop, tasks == 1).await })
+        })
+        .collect();
+    tokio::time::sleep(turn).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut made = 0;
+    let mut times = Vec::new();
+    for task in running {
+        let (calls, took) = task.await.expect("no call fails");
+        made += calls;
+        times.extend(took);
+    }
+    let rate = made as f64 / began.elapsed().as_secs_f64();
+    let mut figures = vec![Figure::new(rate, "calls/s")];
+    if !times.is_empty() {
+        times.sort();
+        let p50 = times[times.len() / 2].as_secs_f64() * 1e6;
+        figures.push(Figure::new(p50, "us").part("p50"));
+    }
+    figures
+}
+
+async fn task_loop(calls: &impl Calls, first: usize, stop: &AtomicBool, timed: bool) -> (usize, Vec<Duration>) {
+    let mut made = 0;
+    let mut times = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let began = timed.then(Instant::now);
+        black_box(calls.call(first + made)).await;
+        times.extend(began.map(|began| began.elapsed()));
+        made += 1;
+    }
+    (made, times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_holds_the_median_and_the_spread() {
+        let row = Row::of("get", 1, "larder", "calls/s", vec![3.0, 1.0, 9.0, 2.0, 4.0]);
+        assert_eq!((row.low, row.median, row.high, row.rounds), (1.0, 3.0, Some(9.0), 5));
+    }
+
+    #[test]
+    fn a_call_that_was_not_waited_for_has_no_upper_bound() {
+        let row = Row::of("outage", 1, "larder", "ms", vec![20.0, f64::INFINITY]);
+        assert_eq!(row.high, None);
+    }
+
+    #[test]
+    fn twice_the_rate_and_half_the_time_are_both_twice_as_good() {
+        let row = |unit, median| Row::of("w", 1, "c", unit, vec![median]);
+        let close = |ratio: f64| (ratio - 2.0).abs() < 1e-9;
+        assert!(close(row("calls/s", 8.0).speed_over(&row("calls/s", 4.0))));
+        assert!(close(row("us", 4.0).speed_over(&row("us", 8.0))));
+    }
+}

@@ -1,0 +1,100 @@
+//! What larder is held to, as ratios of one run.
+
+use crate::measure::Row;
+
+enum Bound {
+    /// Times as fast, at least.
+    Faster(f64),
+    /// Times the time, at most.
+    Slower(f64),
+}
+
+struct Goal {
+    workload: &'static str,
+    tasks: usize,
+    ours: &'static str,
+    theirs: &'static str,
+    bound: Bound,
+}
+
+const fn goal(workload: &'static str, tasks: usize, theirs: &'static str, bound: Bound) -> Goal {
+    Goal {
+        workload,
+        tasks,
+        ours: "larder",
+        theirs,
+        bound,
+    }
+}
+
+const GOALS: [Goal; 11] = [
+    goal("get/100B", 1, "fred, bytes", Bound::Faster(1.0)),
+    goal("get/100B", 16, "fred, bytes", Bound::Faster(1.0)),
+    goal("get/100B", 128, "fred, bytes", Bound::Faster(1.8)),
+    goal("get/100B", 1_024, "fred, bytes", Bound::Faster(2.3)),
+    goal("get/100B p50", 1, "fred, bytes", Bound::Slower(1.05)),
+    goal("get_many/100", 1, "fred + postcard", Bound::Slower(1.15)),
+    goal("set_many/100", 1, "fred + postcard", Bound::Faster(1.0)),
+    goal("set_many/100", 1, "redis-rs + postcard", Bound::Faster(1.0)),
+    goal("local/hit", 1, "quick_cache + postcard", Bound::Slower(1.5)),
+    goal("local/hit", 1, "moka + postcard", Bound::Faster(2.0)),
+    Goal {
+        workload: "local/hit",
+        tasks: 1,
+        ours: "larder, get_shared",
+        theirs: "quick_cache, Arc",
+        bound: Bound::Slower(2.0),
+    },
+];
+
+/// One line for each goal whose rows were measured.
+pub(crate) fn lines(rows: &[Row]) -> Vec<String> {
+    GOALS.iter().filter_map(|goal| line(goal, rows)).collect()
+}
+
+fn line(goal: &Goal, rows: &[Row]) -> Option<String> {
+    let row = |contender: &str| {
+        let mut rows = rows.iter();
+        rows.find(|row| row.workload == goal.workload && row.tasks == goal.tasks && row.contender == contender)
+    };
+    let speed = row(goal.ours)?.speed_over(row(goal.theirs)?);
+    let (said, met) = match goal.bound {
+        Bound::Faster(least) => (
+            format!("{speed:.2} times as fast (goal: at least {least})"),
+            speed >= least,
+        ),
+        Bound::Slower(most) => {
+            let time = 1.0 / speed;
+            (format!("{time:.2} times the time (goal: at most {most})"), time <= most)
+        }
+    };
+    let verdict = if met { "met" } else { "MISSED" };
+    let (ours, theirs, workload, tasks) = (goal.ours, goal.theirs, goal.workload, goal.tasks);
+    Some(format!(
+        "{verdict:>6}  {workload} at {tasks}: {ours} over {theirs}: {said}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_met_or_missed_by_the_medians_of_one_run() {
+        let row = |contender, rate| Row::of("get/100B", 128, contender, "calls/s", vec![rate]);
+        let said = lines(&[row("larder", 2_000.0), row("fred, bytes", 1_000.0)]);
+        assert_eq!(
+            said,
+            ["   met  get/100B at 128: larder over fred, bytes: 2.00 times as fast (goal: at least 1.8)"]
+        );
+        let said = lines(&[row("larder", 1_500.0), row("fred, bytes", 1_000.0)]);
+        assert!(said[0].starts_with("MISSED"));
+    }
+
+    #[test]
+    fn a_time_is_held_to_its_bound_the_other_way_round() {
+        let row = |contender, ns| Row::of("local/hit", 1, contender, "ns", vec![ns]);
+        let said = lines(&[row("larder", 150.0), row("quick_cache + postcard", 104.0)]);
+        assert!(said[0].contains("1.44 times the time (goal: at most 1.5)"), "{said:?}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Hits in the process.
+
+use std::{
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, executor::block_on};
+use tokio::runtime::Handle;
+
+use crate::{
+    contender::Local,
+    measure::{Figure, Lane},
+    payload::{Payload, User},
+};
+
+const KEYS: usize = 10_000;
+/// Twice the keys, so that nothing is evicted.
+pub(crate) const CAPACITY: usize = 2 * KEYS;
+
+/// Looks at the time only every so many calls.
+const STRIDE: usize = 64;
+
+/// `threads` threads read keys that are all there: nanoseconds a call.
+pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize) -> Lane {
+    let keys: Arc<Vec<String>> = Arc::new((0..KEYS).map(|n| format!("user:{n}")).collect());
+    for (n, key) in keys.iter().enumerate() {
+        map.set(key, &User::numbered(n)).await;
+    }
+    for key in keys.iter() {
+        assert!(map.get(key).await, "{contender} has lost {key}");
+    }
+    let map = Arc::new(map);
+    Lane {
+        contender: contender.into(),
+        turn: Box::new(move |time| {
+            let (map, keys) = (Arc::clone(&map), Arc::clone(&keys));
+            let turn = move || {
+                let (calls, took) = on_threads(threads, time, |thread, n| {
+                    let (map, key) = (&map, &keys[(thread * 5_003 + n * 7_919) % KEYS]);
+                    async move { assert!(map.get(key).await, "every get is a hit") }
+                });
+                vec![Figure::new(
+                    took.as_secs_f64() * 1e9 * threads as f64 / calls as f64,
+                    "ns",
+                )]
+            };
+            let measuring = tokio::task::spawn_blocking(turn);
+            async { measuring.await.expect("no call fails") }.boxed()
+        }),
+    }
+}
+
+/// Makes calls from threads of their own until `time` is over; how many, and how long it really took.
+pub(crate) fn on_threads<F, Fut>(threads: usize, time: Duration, call: F) -> (usize, Duration)
+where
+    F: Fn(usize, usize) -> Fut + Sync,
+    Fut: Future<Output = ()>,
+{
+    let stop = AtomicBool::new(false);
+    let start = Barrier::new(threads + 1);
+    let runtime = Handle::current();
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (stop, start, call, runtime) = (&stop, &start, &call, runtime.clone());
+                scope.spawn(move || {
+                    let _entered = runtime.enter();
+                    start.wait();
+                    block_on(async {
+                        let mut made = 0;
+                        while !stop.load(Ordering::Relaxed) {
+                            for n in made..made + STRIDE {
+                                call(thread, n).await;
+                            }
+                            made += STRIDE;
+                        }
+                        made
+                    })
+                })
+            })
+            .collect();
+        start.wait();
+        let began = Instant::now();
+        thread::sleep(time);
+        stop.store(true, Ordering::Relaxed);
+        let made = running
+            .into_iter()
+            .map(|thread| thread.join().expect("no call fails"))
+            .sum();
+        (made, began.elapsed())
+    })
+}
