@@ -53,6 +53,12 @@ pub(crate) fn config_of(url: &str) -> RedisConfig {
     RedisConfig::from_url(url).unwrap()
 }
 
+/// [`config_of`] with spans that a slow machine meets.
+pub(crate) fn patient(url: &str) -> RedisConfig {
+    let span = Duration::from_secs(5);
+    config_of(url).with_deadline(span).with_connect_timeout(span)
+}
+
 pub(crate) async fn backend<C: Client>(server: &RedisServer, resp3: bool) -> C::Backend {
     C::from_config_strict(config(server, resp3)).await.unwrap().backend()
 }

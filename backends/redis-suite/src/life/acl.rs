@@ -9,7 +9,7 @@ use testkit::{RedisCluster, RedisSentinel, RedisServer};
 
 use crate::{
     Client,
-    support::{block_on, forever, listed, starts_with},
+    support::{block_on, forever, listed, patient, starts_with},
 };
 
 /// What the documentation of the crate lists.
@@ -37,8 +37,7 @@ fn grant(server: &RedisServer, rights: &[&str]) {
 
 fn config(server: &RedisServer, resp3: bool) -> RedisConfig {
     let url = format!("redis://app:secret@127.0.0.1:{}/1", server.port());
-    let config = RedisConfig::from_url(&url).unwrap();
-    config.with_resp3(resp3).with_deadline(Duration::from_secs(5))
+    patient(&url).with_resp3(resp3)
 }
 
 /// Makes every call there is, each under every condition.
@@ -109,7 +108,7 @@ pub(crate) fn a_user_without_a_password_or_with_an_odd_one_is_that_user<C: Clien
     for resp3 in [true, false] {
         let of = |user: &str| {
             let url = format!("redis://{user}@127.0.0.1:{}/1", server.port());
-            RedisConfig::from_url(&url).unwrap().with_resp3(resp3)
+            patient(&url).with_resp3(resp3)
         };
         block_on(async {
             let client = C::from_config_strict(of("app")).await.unwrap();
@@ -142,9 +141,7 @@ pub(crate) fn a_user_of_a_cluster_needs_to_ask_about_it_besides<C: Client>() {
     }
     block_on(async {
         let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
-        let config = RedisConfig::from_url(&url)
-            .unwrap()
-            .with_deadline(Duration::from_secs(5));
+        let config = patient(&url);
         let backend = C::from_config_strict(config).await.unwrap().backend();
         for key in ["a", "b", "c", "d"] {
             backend.set(key, Bytes::from_static(b"v"), forever()).await.unwrap();
@@ -171,9 +168,7 @@ pub(crate) fn a_user_needs_one_more_right_where_a_slot_moves<C: Client>() {
         }
         block_on(async {
             let url = format!("redis-cluster://app:secret@127.0.0.1:{}", cluster.nodes()[0].port());
-            let config = RedisConfig::from_url(&url)
-                .unwrap()
-                .with_deadline(Duration::from_secs(5));
+            let config = patient(&url);
             let backend = C::from_config_strict(config).await.unwrap().backend();
             // Without the right the other node sends the call back.
             assert_eq!(backend.get("k").await.is_ok(), asking);
@@ -188,7 +183,7 @@ pub(crate) fn a_user_needs_one_more_right_where_sentinels_name_the_server<C: Cli
         let more = [if role { "+role" } else { "-role" }];
         watched.primary().command::<()>(&[&user[..], &RIGHTS, &more].concat());
         let url = watched.url().replacen("://", "://app:secret@", 1);
-        let config = RedisConfig::from_url(&url).unwrap();
+        let config = patient(&url);
         let connected = block_on(C::from_config_strict(config));
         assert_eq!(connected.is_ok(), role, "{connected:?}");
     }

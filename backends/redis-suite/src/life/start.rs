@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use larder::{CacheBackend, ErrorKind};
-use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{block_on, config_of, eventually, forever},
+    support::{block_on, config_of, eventually, forever, patient},
 };
 
 fn url_of(port: u16) -> String {
@@ -66,7 +65,7 @@ pub(crate) fn a_wrong_password_is_an_error_at_once_that_does_not_tell_it<C: Clie
     for resp3 in [true, false] {
         for userinfo in [":hunter2@", "someone:hunter2@", ""] {
             let url = format!("redis://{userinfo}127.0.0.1:{}/0", server.port());
-            let config = RedisConfig::from_url(&url).unwrap().with_resp3(resp3);
+            let config = patient(&url).with_resp3(resp3);
             let error = block_on(C::from_config(config)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Server, "{error}");
             let text = format!("{error} {error:?}");
@@ -75,7 +74,7 @@ pub(crate) fn a_wrong_password_is_an_error_at_once_that_does_not_tell_it<C: Clie
             assert_eq!(error.to_string().lines().count(), 1);
         }
         let url = format!("redis://:right@127.0.0.1:{}/0", server.port());
-        let config = RedisConfig::from_url(&url).unwrap().with_resp3(resp3);
+        let config = patient(&url).with_resp3(resp3);
         let manager = block_on(C::from_config(config)).unwrap();
         assert!(!format!("{manager:?} {:?}", manager.backend()).contains("right"));
         block_on(manager.ping()).unwrap();
@@ -98,9 +97,9 @@ pub(crate) fn a_server_that_is_full_is_away_until_there_is_room<C: Client>() {
     let admin = server.session();
     admin.command(&["CONFIG", "SET", "maxclients", "1"]);
     block_on(async {
-        let error = C::from_config_strict(config_of(&server.url())).await.unwrap_err();
+        let error = C::from_config_strict(patient(&server.url())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
-        let manager = C::from_config(config_of(&server.url())).await.unwrap();
+        let manager = C::from_config(patient(&server.url())).await.unwrap();
         assert!(manager.backend().get("k").await.unwrap_err().is_unavailable());
         admin.command(&["CONFIG", "SET", "maxclients", "100"]);
         let room = Instant::now();
@@ -112,7 +111,7 @@ pub(crate) fn a_server_that_is_full_is_away_until_there_is_room<C: Client>() {
 pub(crate) fn a_database_the_server_does_not_have_is_an_error_at_once<C: Client>() {
     let server = RedisServer::start_with(&["--databases", "2"]);
     let url = format!("redis://127.0.0.1:{}/9", server.port());
-    let error = block_on(C::from_config(config_of(&url))).unwrap_err();
+    let error = block_on(C::from_config(patient(&url))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
     assert!(error.to_string().contains("DB index is out of range"), "{error}");
 }
@@ -120,7 +119,7 @@ pub(crate) fn a_database_the_server_does_not_have_is_an_error_at_once<C: Client>
 pub(crate) fn a_cluster_url_of_a_server_that_is_none_is_an_error_at_once<C: Client>() {
     let server = RedisServer::start();
     let url = format!("redis-cluster://127.0.0.1:{}", server.port());
-    let error = block_on(C::from_config(config_of(&url))).unwrap_err();
+    let error = block_on(C::from_config(patient(&url))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
     assert!(error.to_string().contains("cluster support disabled"), "{error}");
 }
@@ -129,7 +128,7 @@ pub(crate) fn a_database_of_ones_own_is_used<C: Client>() {
     let server = RedisServer::start();
     let url = format!("valkey://127.0.0.1:{}/3", server.port());
     block_on(async {
-        let backend = C::from_config_strict(config_of(&url)).await.unwrap().backend();
+        let backend = C::from_config_strict(patient(&url)).await.unwrap().backend();
         backend.set("k", "v".into(), forever()).await.unwrap();
     });
     assert!(server.command::<String>(&["INFO", "keyspace"]).contains("db3:keys=1"));
@@ -142,7 +141,7 @@ pub(crate) fn a_unix_socket_is_used_with_its_database_and_password<C: Client>() 
     let mut server = RedisServer::start_with(&["--unixsocket", socket, "--requirepass", "right"]);
     let url = format!("redis+unix://:right@localhost{socket}?db=2");
     block_on(async {
-        let config = RedisConfig::from_url(&url).unwrap();
+        let config = patient(&url);
         let backend = C::from_config_strict(config).await.unwrap().backend();
         backend.set("k", "v".into(), forever()).await.unwrap();
         server.stop();
