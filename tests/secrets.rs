@@ -73,7 +73,6 @@ impl Hook for Told {
 
 /// Everything that there is to read of a use of the cache by a server that is there, refuses, and goes away.
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story, told to every hook at once")]
 fn secrets_are_in_no_debug_text_error_log_span_or_label() {
     let emitted = Emitted::default();
     let writer = emitted.clone();
