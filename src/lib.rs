@@ -38,7 +38,7 @@
 //! - [`Cache::remember`] and its kin load what is missing, once, and fill without ever resurrecting what was
 //!   invalidated; [`LoadOptions`] says how.
 //! - [`Cache::remember_detached`] leaves loads behind where nobody should wait for them, on a [`Runtime`]; a [`Hook`] is
-//!   told how they end.
+//!   told how they end, and of every call from its start to its end.
 //! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
 //!   [`FallbackPolicy`] says what a call answers when nobody does.
 //! - [`cached`](macro@cached) makes a function remember what it returned; [`BlockingCache`] is the cache for code that is
@@ -61,6 +61,10 @@
 //! | `zstd` | no | the [`Zstd`] compressor | `zstd`, which builds C |
 //! | `conformance` | no | [`conformance`](https://docs.rs/larder/latest/larder/conformance): the contract as a test suite | `futures-executor`, for tests alone |
 //! | `codec-report` | no | [`codec_report`](https://docs.rs/larder/latest/larder/fn.codec_report.html): what each codec costs on values of yours, with a plot; and every codec | `plotters` |
+//! | `collector` | no | [`MetricsCollector`](https://docs.rs/larder/latest/larder/struct.MetricsCollector.html), counts and histograms in the process | `histogram` |
+//! | `metrics` | no | [`MetricsHook`](https://docs.rs/larder/latest/larder/struct.MetricsHook.html), the `metrics` facade | `metrics` |
+//! | `opentelemetry` | no | [`OpenTelemetryHook`](https://docs.rs/larder/latest/larder/struct.OpenTelemetryHook.html), spans and metrics | `opentelemetry` |
+//! | `tracing` | no | [`TracingHook`](https://docs.rs/larder/latest/larder/struct.TracingHook.html); panics of hooks are logged | `tracing` |
 //!
 //! A feature only adds. The marker types exist without their features, so signatures do not change with them.
 
@@ -134,5 +138,10 @@ pub use ttl::Ttl;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/remember.md")]
 #[doc = include_str!("../docs/outages.md")]
+#[cfg_attr(
+    all(feature = "collector", feature = "metrics", feature = "opentelemetry", feature = "tracing"),
+    doc = include_str!("../docs/observability.md"),
+    doc = include_str!("../docs/metrics.md")
+)]
 #[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;

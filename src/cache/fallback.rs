@@ -104,21 +104,17 @@ impl FallbackPolicy {
         nothing: T,
     ) -> Result<T> {
         match result {
-            Err(error) if error.is_unavailable() => self.substitute(hooks, scope, key, error).map(|_| nothing),
+            Err(error) if error.is_unavailable() => self.substitute(hooks, scope, key, &error).map(|_| nothing),
             result => result,
         }
     }
 
     #[cold]
-    fn substitute(&self, hooks: &Hooks, scope: &Scope<'_>, key: &str, error: Error) -> Result<Option<Erased>> {
+    fn substitute(&self, hooks: &Hooks, scope: &Scope<'_>, key: &str, error: &Error) -> Result<Option<Erased>> {
         let answer = self.answer(scope.name(), key, error.clone())?;
         scope.note(Note::Fallback);
         let kind = scope.kind();
-        hooks.emit(|cache| Event::FallbackAnswered {
-            cache,
-            kind,
-            error: &error,
-        });
+        hooks.emit(|cache| Event::FallbackAnswered { cache, kind, error });
         Ok(answer)
     }
 
@@ -214,7 +210,7 @@ impl<B, S: Serializer, C> Cache<B, S, C> {
         let value = match result {
             Err(error) if error.is_unavailable() => {
                 let Inner { fallback, hooks, .. } = &*self.inner;
-                fallback.substitute(hooks, scope, key, error)?
+                fallback.substitute(hooks, scope, key, &error)?
             }
             result => return result,
         };

@@ -109,7 +109,7 @@ impl<B, S: Serializer, C: Compressor> Cache<B, S, C> {
         let mut size = 0;
         let (serializer, compressor) = (&core.serializer, &core.compressor);
         let entry = seal(serializer, compressor, sealing, physical, value, times, |bytes| {
-            size = bytes
+            size = bytes;
         })?;
         scope.note_bytes(Some(size), entry.len());
         Ok(entry)

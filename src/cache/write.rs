@@ -118,7 +118,9 @@ where
             &key,
             value,
             |_| None,
-            |bytes| size = bytes,
+            |bytes| {
+                size = bytes;
+            },
         )?;
         scope.note_bytes(Some(size), entry.len());
         let options = SetOptions::new(core.settings.expiry(ttl));
@@ -283,6 +285,7 @@ pub(super) struct Write {
 }
 
 /// What it is to a hook that there was something to do, or not.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what answers are read by")]
 pub(super) const fn done_if(is_done: &bool) -> OperationOutcome {
     if *is_done {
         OperationOutcome::Done

@@ -2,6 +2,7 @@
 
 mod ending;
 mod event;
+mod facts;
 mod list;
 mod operation;
 mod scope;
@@ -13,6 +14,7 @@ pub use event::{BackgroundOutcome, Event, LeaseOutcome};
 pub use operation::{Operation, OperationKind};
 pub use watch::{Hook, HookSpan};
 
+pub(crate) use facts::Note;
 pub(crate) use list::Hooks;
-pub(crate) use scope::{Note, Scope};
+pub(crate) use scope::Scope;
 pub(crate) use store::Store;

@@ -14,7 +14,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Counts, Ending, Failure, HookSpan, Hooks, Operation, OperationKind, OperationOutcome,
+    Ending, Failure, HookSpan, Hooks, Operation, OperationKind, OperationOutcome,
+    facts::{Facts, Note},
     list::{List, guarded},
 };
 use crate::error::{Error, Result};
@@ -40,33 +41,6 @@ struct Active<'a> {
     facts: Mutex<Facts>,
     /// Those of the call, for a part of it that can outlive it.
     shared: Option<Arc<Mutex<Facts>>>,
-}
-
-/// What is learned of an operation while it runs.
-#[derive(Default)]
-struct Facts {
-    counts: Counts,
-    age: Duration,
-    error: Option<Error>,
-    undecodable: u64,
-    serialized: Option<u64>,
-    stored: Option<u64>,
-    /// What happened on the way to answers that are not counted yet.
-    fallbacks: u64,
-    unreadable: u64,
-    voided: u64,
-    bypassed: u64,
-    /// What a part that can outlive this has learned.
-    detached: Option<Arc<Mutex<Self>>>,
-}
-
-/// What changes the outcome of the key whose answer is counted next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Note {
-    Undecodable,
-    Fallback,
-    FillVoided,
-    Bypassed,
 }
 
 impl Hooks {
@@ -104,7 +78,7 @@ impl Hooks {
     }
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// An operation that nobody is told of.
     pub(crate) const fn unwatched(kind: OperationKind) -> Self {
         Self { kind, active: None }
@@ -168,15 +142,7 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn note(&self, note: Note) {
-        self.learn(|facts| match note {
-            Note::Undecodable => {
-                facts.undecodable += 1;
-                facts.unreadable += 1;
-            }
-            Note::Fallback => facts.fallbacks += 1,
-            Note::FillVoided => facts.voided += 1,
-            Note::Bypassed => facts.bypassed += 1,
-        });
+        self.learn(|facts| facts.note(note));
     }
 
     /// Notes the size of a value, where it is known, and of its entry.
@@ -252,56 +218,6 @@ impl<'a> Scope<'a> {
             future.as_mut().poll(cx)
         })
         .await
-    }
-}
-
-impl Facts {
-    fn count(&mut self, outcome: OperationOutcome, keys: u64) {
-        if let Some(detached) = self.detached.take() {
-            let mut detached = detached.lock();
-            self.voided += std::mem::take(&mut detached.voided);
-            self.bypassed += std::mem::take(&mut detached.bypassed);
-            self.undecodable += std::mem::take(&mut detached.undecodable);
-            for (own, theirs) in [
-                (&mut self.serialized, detached.serialized.take()),
-                (&mut self.stored, detached.stored.take()),
-            ] {
-                if let Some(theirs) = theirs {
-                    *own.get_or_insert(0) += theirs;
-                }
-            }
-        }
-        let unreadable = std::mem::take(&mut self.unreadable);
-        let changed = match outcome {
-            OperationOutcome::Failed => None,
-            _ if self.fallbacks > 0 => Some((&mut self.fallbacks, OperationOutcome::Fallback)),
-            OperationOutcome::Miss if unreadable > 0 => {
-                self.counts.add(OperationOutcome::Undecodable, keys);
-                return;
-            }
-            OperationOutcome::Loaded if self.voided > 0 => Some((&mut self.voided, OperationOutcome::FillVoided)),
-            OperationOutcome::Loaded if self.bypassed > 0 => Some((&mut self.bypassed, OperationOutcome::Bypassed)),
-            _ => None,
-        };
-        if let OperationOutcome::Stale { age } = outcome {
-            self.age = self.age.max(age);
-        }
-        match changed {
-            Some((noted, changed)) => {
-                *noted -= 1;
-                self.counts.add(changed, keys);
-            }
-            None => self.counts.add(outcome, keys),
-        }
-    }
-
-    fn outcome(&self, failure: Option<&Failure<'_>>) -> OperationOutcome {
-        match self.counts.uniform() {
-            _ if failure.is_some() => OperationOutcome::Failed,
-            Some(index) => OperationOutcome::with_index(index, self.age),
-            None if self.counts.total() == 0 => OperationOutcome::Done,
-            None => OperationOutcome::Mixed,
-        }
     }
 }
 

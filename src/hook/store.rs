@@ -61,7 +61,9 @@ impl<'a, B: CacheBackend> Store<'a, B> {
     pub(crate) async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
         let part = (self.scope).child(OperationKind::BackendSetMany, None, Some(items.len()));
         if part.is_active() {
-            items.iter().for_each(|item| part.note_bytes(None, item.value.len()));
+            for item in &items {
+                part.note_bytes(None, item.value.len());
+            }
         }
         let outcomes = self.backend.set_many(items).await;
         end_many(part, &outcomes);
@@ -110,7 +112,9 @@ impl<'a, B: CacheBackend> Store<'a, B> {
 
 fn end_many(part: Scope<'_>, outcomes: &[Result<Outcome>]) {
     if part.is_active() {
-        outcomes.iter().for_each(|outcome| part.count(outcome, done));
+        for outcome in outcomes {
+            part.count(outcome, done);
+        }
         part.finish(None);
     }
 }
@@ -129,6 +133,7 @@ fn found<T>(found: &Option<T>) -> OperationOutcome {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what answers are read by")]
 fn done(outcome: &Outcome) -> OperationOutcome {
     if outcome.is_done() {
         OperationOutcome::Done

@@ -175,9 +175,11 @@ impl Hook for MetricsHook {
     fn event(&self, event: &Event<'_>) {
         let signal = Signal::of(event);
         let cache = || event.cache().to_owned();
-        let counter = match signal.kind.label() {
-            Some((label, _)) => counter!(signal_name(signal.kind), "cache" => cache(), label => signal.value),
-            None => counter!(signal_name(signal.kind), "cache" => cache()),
+        let name = signal_name(signal.kind);
+        let counter = if let Some((label, _)) = signal.kind.label() {
+            counter!(name, "cache" => cache(), label => signal.value)
+        } else {
+            counter!(name, "cache" => cache())
         };
         counter.increment(signal.count);
         match event {

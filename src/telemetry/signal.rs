@@ -32,6 +32,7 @@ impl SignalKind {
         Self::JournalOverflowed,
     ];
 
+    #[cfg(feature = "collector")]
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::BackgroundLoads => "background_loads",

@@ -104,7 +104,9 @@ fn hooks_are_told_of_a_wait_for_another_process() {
 /// A hook that is told of a change may ask the layer what it is now.
 #[test]
 fn hooks_of_layers_are_told_while_no_lock_is_held() {
-    struct Asks(Arc<parking_lot::Mutex<Option<Fallback<Breaker<MemoryBackend>, MemoryBackend>>>>);
+    type Layers = Fallback<Breaker<MemoryBackend>, MemoryBackend>;
+
+    struct Asks(Arc<parking_lot::Mutex<Option<Layers>>>);
 
     impl Hook for Asks {
         fn event(&self, _event: &Event<'_>) {
@@ -116,7 +118,7 @@ fn hooks_of_layers_are_told_while_no_lock_is_held() {
         }
     }
 
-    fn block_on_other_thread(backend: Fallback<Breaker<MemoryBackend>, MemoryBackend>) -> bool {
+    fn block_on_other_thread(backend: Layers) -> bool {
         std::thread::spawn(move || block_on(backend.get("k")).is_ok())
             .join()
             .unwrap()

@@ -8,5 +8,4 @@ mod operations;
 mod otel;
 mod outcomes;
 mod record;
-mod secrets;
 mod table;

@@ -12,7 +12,7 @@ use opentelemetry::{
 use opentelemetry_sdk::{
     metrics::{
         InMemoryMetricExporter, SdkMeterProvider,
-        data::{AggregatedMetrics, MetricData},
+        data::{AggregatedMetrics, MetricData, ScopeMetrics},
     },
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
@@ -260,7 +260,7 @@ fn otel_metrics_have_the_names_the_units_and_the_attributes_of_the_conventions()
     let mut units = BTreeMap::new();
     let mut durations = Vec::new();
     for resource in exporter.get_finished_metrics().unwrap() {
-        for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+        for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
             units.insert(metric.name().to_owned(), metric.unit().to_owned());
             if metric.name() != "db.client.operation.duration" {
                 continue;

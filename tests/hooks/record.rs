@@ -15,10 +15,13 @@ struct Inside {
     started: usize,
     finished: Vec<(OperationKind, Option<OperationKind>, OperationOutcome)>,
     failures: Vec<&'static str>,
-    operations: Vec<(OperationKind, String, Option<String>, Option<usize>, u32)>,
+    operations: Vec<Told>,
     endings: Vec<Kept>,
     events: Vec<String>,
 }
+
+/// What an operation said when it began: kind, cache, key, size of the batch, attempt.
+type Told = (OperationKind, String, Option<String>, Option<usize>, u32);
 
 /// What is kept of the ending of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +56,7 @@ impl Record {
         std::mem::take(&mut self.0.lock().failures)
     }
 
-    pub(crate) fn operations(&self) -> Vec<(OperationKind, String, Option<String>, Option<usize>, u32)> {
+    pub(crate) fn operations(&self) -> Vec<Told> {
         std::mem::take(&mut self.0.lock().operations)
     }
 

@@ -29,7 +29,7 @@ struct Function {
 impl Function {
     #[cached(cache = self.cache, key = "k", ttl = "1h")]
     async fn value(&self) -> u32 {
-        1
+        std::future::ready(1).await
     }
 }
 
