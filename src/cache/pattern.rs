@@ -2,7 +2,7 @@ use futures::{Stream, StreamExt, stream};
 
 use super::{Cache, during, remember::Keys};
 use crate::{
-    backend::CacheBackend,
+    backend::{CacheBackend, SweepListener, SweepProgress},
     error::{Error, Result},
 };
 
@@ -70,7 +70,50 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// A call that is dropped has removed some of the keys.
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
-        self.remove_matching(pattern, &self.inner.keys.pattern(pattern), "delete_pattern")
+        let physical = self.inner.keys.pattern(pattern);
+        self.remove_matching(pattern, &physical, "delete_pattern", None).await
+    }
+
+    /// [`delete_pattern`](Self::delete_pattern) that tells `progress` after every batch of keys how far it has come.
+    ///
+    /// It is told from within the call, so it should be quick. Neither memory nor the time between two calls of it grows
+    /// with the number of keys; where few keys match, a scan may take long to find the next batch.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// cache.set_many((0..2_000).map(|id| (format!("user:{id}"), id)), 60).await?;
+    ///
+    /// let (told, removed) = (AtomicU64::new(0), AtomicU64::new(0));
+    /// let progress = |progress: larder::SweepProgress| {
+    ///     told.fetch_add(1, Ordering::Relaxed);
+    ///     removed.store(progress.removed, Ordering::Relaxed);
+    /// };
+    /// assert_eq!(cache.delete_pattern_with("user:*", progress).await?, 2_000);
+    /// assert_eq!(removed.into_inner(), 2_000);
+    /// assert!(told.into_inner() >= 4);
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_pattern`](Self::delete_pattern).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`delete_pattern`](Self::delete_pattern).
+    pub async fn delete_pattern_with(
+        &self,
+        pattern: &str,
+        progress: impl Fn(SweepProgress) + Send + Sync,
+    ) -> Result<u64> {
+        let physical = self.inner.keys.pattern(pattern);
+        self.remove_matching(pattern, &physical, "delete_pattern", Some(&progress))
             .await
     }
 
@@ -82,13 +125,28 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// the whole database: [`clear_database`](Self::clear_database) says so in its name. Otherwise as
     /// [`delete_pattern`](Self::delete_pattern).
     pub async fn clear(&self) -> Result<u64> {
+        self.remove_all(None).await
+    }
+
+    /// [`clear`](Self::clear) that tells `progress` how far it has come, like
+    /// [`delete_pattern_with`](Self::delete_pattern_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`clear`](Self::clear).
+    pub async fn clear_with(&self, progress: impl Fn(SweepProgress) + Send + Sync) -> Result<u64> {
+        self.remove_all(Some(&progress)).await
+    }
+
+    async fn remove_all(&self, progress: Option<&SweepListener<'_>>) -> Result<u64> {
         if self.prefix().is_none() {
             return Err(Error::invalid(
                 "the cache has no prefix, so this would remove every key of the database; clear_database does that",
             )
             .with_operation("clear"));
         }
-        self.remove_matching("*", &self.inner.keys.pattern("*"), "clear").await
+        let physical = self.inner.keys.pattern("*");
+        self.remove_matching("*", &physical, "clear", progress).await
     }
 
     /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
@@ -97,12 +155,21 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// As [`delete_pattern`](Self::delete_pattern).
     pub async fn clear_database(&self) -> Result<u64> {
-        self.remove_matching("*", "*", "clear_database").await
+        self.remove_matching("*", "*", "clear_database", None).await
     }
 
-    async fn remove_matching(&self, pattern: &str, physical: &str, operation: &'static str) -> Result<u64> {
+    async fn remove_matching(
+        &self,
+        pattern: &str,
+        physical: &str,
+        operation: &'static str,
+        progress: Option<&SweepListener<'_>>,
+    ) -> Result<u64> {
         let _voided = self.invalidate(Keys::Matching(physical));
-        let removed = self.backend().delete_matching(physical).await;
+        let removed = match progress {
+            Some(progress) => self.backend().delete_matching_with(physical, progress).await,
+            None => self.backend().delete_matching(physical).await,
+        };
         self.or_nothing(operation, pattern, removed.map_err(during(operation)), 0)
     }
 }

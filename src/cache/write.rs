@@ -114,9 +114,12 @@ where
     }
 
     pub(super) async fn put(&self, write: Write, operation: &'static str) -> Result<()> {
-        let _voided = self.invalidate(Keys::One(&write.key));
-        let written = self.put_on(&write, Condition::Always, operation).await.map(|_| ());
-        self.or_nothing_at(operation, &write.key, written, ())
+        let Write { key, entry, options } = write;
+        let _voided = self.invalidate(Keys::One(&key));
+        // By value: the first clone of an entry allocates.
+        let written = self.backend().set(&key, entry, options).await;
+        let written = written.map(|_| ()).map_err(during(operation));
+        self.or_nothing_at(operation, &key, written, ())
     }
 
     pub(super) async fn put_if_absent(&self, write: Write, operation: &'static str) -> Result<bool> {

@@ -18,4 +18,6 @@ mod policy;
 mod remember;
 mod round_trip;
 mod sample;
+mod shared;
 mod single;
+mod sweeps;

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use futures::Stream;
 use larder::{
-    Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, delete_by_scan,
+    Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+    delete_by_scan, delete_by_scan_with,
 };
 
 use crate::link::Link;
@@ -160,6 +161,14 @@ impl CacheBackend for Direct {
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         delete_by_scan(self, pattern)
     }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan_with(self, pattern, progress)
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -210,6 +219,14 @@ impl CacheBackend for FredBackend {
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         self.calls.delete_matching(pattern)
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        self.calls.delete_matching_with(pattern, progress)
     }
 }
 

@@ -20,12 +20,17 @@ impl Link {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let permit = self.admit(1)?;
         let key = Key::from(key);
-        let answer = self
-            .send_to(&key, permit, |client, _| {
+        let answer = if self.is_clustered() {
+            self.send_to(&key, permit, |client, _| {
                 let key = key.clone();
                 async move { client.get::<Option<Bytes>, _>(key).await }
             })
-            .await;
+            .await
+        } else {
+            // Sent once, so that nothing is to be cloned.
+            let client = self.bounded();
+            Answer::of(self.send(permit, async move { client.get(key).await }).await)
+        };
         let found = self.wrong_type_as_missing(answer, None)?;
         Ok(found.map(|bytes| Entry::new(copied(&bytes))))
     }

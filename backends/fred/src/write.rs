@@ -11,6 +11,7 @@ use futures::future::join_all;
 use larder::{Condition, Error, Expiry, Outcome, Result, SetItem, SetOptions};
 
 use crate::{
+    cluster::Answer,
     command::Permit,
     link::Link,
     read::unexpected,
@@ -86,8 +87,8 @@ impl Link {
             _ => return Err(unknown("expiry")),
         };
         let key = Key::from(key);
-        let answer = self
-            .send_to(&key, permit, |client, _| {
+        let answer = if self.is_clustered() {
+            self.send_to(&key, permit, |client, _| {
                 let (key, value, expiration, condition) =
                     (key.clone(), value.clone(), expiration.clone(), condition.clone());
                 async move {
@@ -97,7 +98,13 @@ impl Link {
                 }
             })
             .await
-            .judge(self, true)?;
+        } else {
+            // Sent once, so that nothing is to be cloned.
+            let client = self.bounded();
+            let set = async move { client.set(key, value, expiration, condition, false).await };
+            Answer::of(self.send(permit, set).await)
+        };
+        let answer: Value = answer.judge(self, true)?;
         Ok(if answer.is_null() {
             Outcome::Mismatch
         } else {
