@@ -39,7 +39,8 @@
 //!   invalidated; [`LoadOptions`] says how.
 //! - [`Cache::remember_detached`] leaves loads behind where nobody should wait for them, on a [`Runtime`]; a [`Hook`] is
 //!   told how they end, and of every call from its start to its end.
-//! - [`Breaker`] and [`Fallback`] are backends around backends, for the time when the store is away;
+//! - [`Batched`] sends together what is asked at the same time; [`Breaker`] and [`Fallback`] are for the time when the
+//!   store is away: backends around backends, all of them.
 //!   [`FallbackPolicy`] says what a call answers when nobody does.
 //! - [`cached`](macro@cached) makes a function remember what it returned; [`BlockingCache`] is the cache for code that is
 //!   not async.
@@ -98,7 +99,7 @@ mod ttl;
 
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
-    delete_by_scan,
+    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{

@@ -3,7 +3,10 @@ use std::{fmt, future::Future};
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, sweep::delete_by_scan};
+use super::{
+    Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions,
+    sweep::{SweepListener, delete_by_scan, delete_by_scan_with},
+};
 use crate::error::Result;
 
 /// A store of bytes by key with expiry: Redis, a local map, memory, or a layer around another backend.
@@ -178,5 +181,21 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     /// As [`scan`](Self::scan) and [`delete_many`](Self::delete_many); some keys may have been removed by then.
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         delete_by_scan(self, pattern)
+    }
+
+    /// [`delete_matching`](Self::delete_matching) that tells `progress` now and then how far it has come.
+    ///
+    /// The provided one is [`delete_by_scan_with`], so a backend or layer with a `delete_matching` of its own needs one of
+    /// this too.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_matching`](Self::delete_matching).
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan_with(self, pattern, progress)
     }
 }

@@ -145,7 +145,7 @@ impl fmt::Debug for Entry {
         f.debug_struct("Entry")
             .field("len", &self.bytes().len())
             .field("ttl", &self.ttl)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

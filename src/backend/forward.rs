@@ -3,7 +3,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions};
+use super::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener};
 use crate::error::Result;
 
 macro_rules! forward_to_inner {
@@ -70,6 +70,14 @@ macro_rules! forward_to_inner {
 
             fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
                 (**self).delete_matching(pattern)
+            }
+
+            fn delete_matching_with(
+                &self,
+                pattern: &str,
+                progress: &SweepListener<'_>,
+            ) -> impl Future<Output = Result<u64>> + Send {
+                (**self).delete_matching_with(pattern, progress)
             }
         }
     };

@@ -82,7 +82,9 @@ impl KeySpace {
         let parts = [prefix, ":", key];
         if prefix.len() + 1 + key.len() <= SHORT_KEY_BYTES {
             let mut short = ArrayString::new();
-            parts.iter().for_each(|part| short.push_str(part));
+            for part in parts {
+                short.push_str(part);
+            }
             return Ok(PhysicalKey::Short(short));
         }
         Ok(PhysicalKey::Long(parts.concat()))

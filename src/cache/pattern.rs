@@ -2,7 +2,7 @@ use futures::{Stream, StreamExt, stream};
 
 use super::{Cache, Inner, during, remember::Keys};
 use crate::{
-    backend::CacheBackend,
+    backend::{CacheBackend, SweepListener, SweepProgress},
     error::{Error, Result},
     hook::{Failure, OperationKind, OperationOutcome},
 };
@@ -90,7 +90,50 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// A call that is dropped has removed some of the keys.
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
         let physical = self.inner.keys.pattern(pattern);
-        self.remove_matching(pattern, &physical, OperationKind::DeletePattern)
+        self.remove_matching(pattern, &physical, OperationKind::DeletePattern, None)
+            .await
+    }
+
+    /// [`delete_pattern`](Self::delete_pattern) that tells `progress` after every batch of keys how far it has come.
+    ///
+    /// It is told from within the call, so it should be quick. Neither memory nor the time between two calls of it grows
+    /// with the number of keys; where few keys match, a scan may take long to find the next batch.
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let cache = Cache::new(MemoryBackend::new());
+    /// cache.set_many((0..2_000).map(|id| (format!("user:{id}"), id)), 60).await?;
+    ///
+    /// let (told, removed) = (AtomicU64::new(0), AtomicU64::new(0));
+    /// let progress = |progress: larder::SweepProgress| {
+    ///     told.fetch_add(1, Ordering::Relaxed);
+    ///     removed.store(progress.removed, Ordering::Relaxed);
+    /// };
+    /// assert_eq!(cache.delete_pattern_with("user:*", progress).await?, 2_000);
+    /// assert_eq!(removed.into_inner(), 2_000);
+    /// assert!(told.into_inner() >= 4);
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_pattern`](Self::delete_pattern).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`delete_pattern`](Self::delete_pattern).
+    pub async fn delete_pattern_with(
+        &self,
+        pattern: &str,
+        progress: impl Fn(SweepProgress) + Send + Sync,
+    ) -> Result<u64> {
+        let physical = self.inner.keys.pattern(pattern);
+        self.remove_matching(pattern, &physical, OperationKind::DeletePattern, Some(&progress))
             .await
     }
 
@@ -103,7 +146,19 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// [`delete_pattern`](Self::delete_pattern).
     pub async fn clear(&self) -> Result<u64> {
         let physical = self.inner.keys.pattern("*");
-        self.remove_matching("*", &physical, OperationKind::Clear).await
+        self.remove_matching("*", &physical, OperationKind::Clear, None).await
+    }
+
+    /// [`clear`](Self::clear) that tells `progress` how far it has come, like
+    /// [`delete_pattern_with`](Self::delete_pattern_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`clear`](Self::clear).
+    pub async fn clear_with(&self, progress: impl Fn(SweepProgress) + Send + Sync) -> Result<u64> {
+        let physical = self.inner.keys.pattern("*");
+        self.remove_matching("*", &physical, OperationKind::Clear, Some(&progress))
+            .await
     }
 
     /// Removes every key of the backend's database, whoever wrote it, whatever this cache's prefix; answers how many.
@@ -112,10 +167,16 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     ///
     /// As [`delete_pattern`](Self::delete_pattern).
     pub async fn clear_database(&self) -> Result<u64> {
-        self.remove_matching("*", "*", OperationKind::ClearDatabase).await
+        self.remove_matching("*", "*", OperationKind::ClearDatabase, None).await
     }
 
-    async fn remove_matching(&self, pattern: &str, physical: &str, kind: OperationKind) -> Result<u64> {
+    async fn remove_matching(
+        &self,
+        pattern: &str,
+        physical: &str,
+        kind: OperationKind,
+        progress: Option<&SweepListener<'_>>,
+    ) -> Result<u64> {
         let scope = self.begin(kind, Some(pattern), None);
         let removed = if kind == OperationKind::Clear && self.prefix().is_none() {
             Err(Error::invalid(
@@ -124,7 +185,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
             .with_operation(scope.name()))
         } else {
             let _voided = self.invalidate(Keys::Matching(physical));
-            let removed = self.store(&scope).delete_matching(physical).await;
+            let removed = self.store(&scope).delete_matching(physical, progress).await;
             self.or_nothing(&scope, pattern, removed.map_err(during(scope.name())), 0)
         };
         scope.end_number(

@@ -140,9 +140,12 @@ where
         let scope = self.begin(OperationKind::Set, Some(key), None);
         let written = match self.prepare(&scope, key, value, ttl, schema) {
             Ok(write) => {
-                let _voided = self.invalidate(Keys::One(&write.key));
-                let written = self.put_on(&scope, &write, Condition::Always).await.map(|_| ());
-                self.or_nothing_at(&scope, &write.key, written, ())
+                let Write { key, entry, options } = write;
+                let _voided = self.invalidate(Keys::One(&key));
+                // By value: the first clone of an entry allocates.
+                let written = self.store(&scope).set(&key, entry, options).await;
+                let written = written.map(|_| ()).map_err(during(scope.name()));
+                self.or_nothing_at(&scope, &key, written, ())
             }
             Err(error) => Err(error),
         };

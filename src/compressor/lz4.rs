@@ -1,9 +1,16 @@
-use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
+use std::cell::Cell;
+
+use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
 use super::{Compressor, Lz4, make_room, over_limit};
 use crate::error::{Error, Result};
 
 const LENGTH: usize = 4;
+
+thread_local! {
+    /// The table of the last compression, of 8 or 16 KiB, which is not allocated for the next one.
+    static TABLE: Cell<Option<CompressTable>> = const { Cell::new(None) };
+}
 
 impl Compressor for Lz4 {
     const ID: u8 = 2;
@@ -13,7 +20,11 @@ impl Compressor for Lz4 {
             .map_err(|_| Error::codec("lz4 can not compress the value: it has 4 GiB or more"))?;
         let start = make_room(out, LENGTH + get_maximum_output_size(input.len()))?;
         out[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
-        let written = compress_into(input, &mut out[start + LENGTH..])
+        // A thread that is ending has no locals any more.
+        let mut table = TABLE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let written = compress_into_with_table(input, &mut out[start + LENGTH..], &mut table);
+        let _ = TABLE.try_with(|kept| kept.set(Some(table)));
+        let written = written
             .map_err(|error| Error::codec(format!("lz4 can not compress the value: {error}")).with_source(error))?;
         out.truncate(start + LENGTH + written);
         Ok(())

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use ::zstd::{
     bulk::{Compressor as BulkCompressor, Decompressor},
     zstd_safe::{compress_bound, get_frame_content_size},
@@ -5,6 +7,12 @@ use ::zstd::{
 
 use super::{Compressor, Zstd, make_room, over_limit};
 use crate::error::{Error, Result};
+
+thread_local! {
+    /// The state of the last compression, with its level; making one costs more than compressing a small value.
+    static COMPRESSOR: Cell<Option<(i32, BulkCompressor<'static>)>> = const { Cell::new(None) };
+    static DECOMPRESSOR: Cell<Option<Decompressor<'static>>> = const { Cell::new(None) };
+}
 
 impl Compressor for Zstd {
     const ID: u8 = 3;
@@ -14,9 +22,15 @@ impl Compressor for Zstd {
             Error::codec(format!("zstd can not compress the value: {error}")).with_source(error)
         };
         let start = make_room(out, compress_bound(input.len()))?;
-        let written = BulkCompressor::new(self.level)
-            .and_then(|mut compressor| compressor.compress_to_buffer(input, &mut out[start..]))
-            .map_err(refuse)?;
+        // A thread that is ending has no locals any more.
+        let kept = COMPRESSOR.try_with(Cell::take).ok().flatten();
+        let mut compressor = match kept {
+            Some((level, compressor)) if level == self.level => compressor,
+            _ => BulkCompressor::new(self.level).map_err(refuse)?,
+        };
+        let written = compressor.compress_to_buffer(input, &mut out[start..]);
+        let _ = COMPRESSOR.try_with(|kept| kept.set(Some((self.level, compressor))));
+        let written = written.map_err(refuse)?;
         out.truncate(start + written);
         Ok(())
     }
@@ -32,9 +46,16 @@ impl Compressor for Zstd {
             return Err(over_limit("zstd", claimed, limit));
         }
         let start = make_room(out, room)?;
-        let written = Decompressor::new()
-            .and_then(|mut decompressor| decompressor.decompress_to_buffer(input, &mut out[start..]))
-            .map_err(|error| Error::codec(format!("zstd can not decompress the value: {error}")).with_source(error))?;
+        let refuse = |error: std::io::Error| {
+            Error::codec(format!("zstd can not decompress the value: {error}")).with_source(error)
+        };
+        let mut decompressor = match DECOMPRESSOR.try_with(Cell::take).ok().flatten() {
+            Some(decompressor) => decompressor,
+            None => Decompressor::new().map_err(refuse)?,
+        };
+        let written = decompressor.decompress_to_buffer(input, &mut out[start..]);
+        let _ = DECOMPRESSOR.try_with(|kept| kept.set(Some(decompressor)));
+        let written = written.map_err(refuse)?;
         out.truncate(start + written);
         Ok(())
     }

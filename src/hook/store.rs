@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{OperationKind, OperationOutcome, Scope};
 use crate::{
-    backend::{CacheBackend, Condition, Entry, Head, Outcome, SetItem, SetOptions},
+    backend::{CacheBackend, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener},
     error::Result,
 };
 
@@ -98,9 +98,12 @@ impl<'a, B: CacheBackend> Store<'a, B> {
         outcome
     }
 
-    pub(crate) async fn delete_matching(&self, pattern: &str) -> Result<u64> {
+    pub(crate) async fn delete_matching(&self, pattern: &str, progress: Option<&SweepListener<'_>>) -> Result<u64> {
         let part = (self.scope).child(OperationKind::BackendDeleteMatching, Some(pattern), None);
-        let removed = self.backend.delete_matching(pattern).await;
+        let removed = match progress {
+            Some(progress) => self.backend.delete_matching_with(pattern, progress).await,
+            None => self.backend.delete_matching(pattern).await,
+        };
         part.end_number(
             &removed
                 .as_ref()

@@ -19,5 +19,7 @@ mod policy;
 mod remember;
 mod round_trip;
 mod sample;
+mod shared;
 mod single;
+mod sweeps;
 mod waits;

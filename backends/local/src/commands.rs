@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
     CacheBackend, Capabilities, Condition, Entry, Head, Kept, KeyTtl, Outcome, Result, SetItem, SetOptions,
-    delete_by_scan, glob,
+    SweepListener, delete_by_scan, delete_by_scan_with, glob,
 };
 
 use crate::LocalBackend;
@@ -91,6 +91,14 @@ impl CacheBackend for LocalBackend {
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         delete_by_scan(self, pattern)
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan_with(self, pattern, progress)
     }
 }
 

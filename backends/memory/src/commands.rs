@@ -3,7 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions, delete_by_scan,
+    CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+    delete_by_scan, delete_by_scan_with,
 };
 
 use crate::{MemoryBackend, Operation};
@@ -131,6 +132,14 @@ impl CacheBackend for MemoryBackend {
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         delete_by_scan(self, pattern)
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        delete_by_scan_with(self, pattern, progress)
     }
 }
 

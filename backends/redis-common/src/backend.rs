@@ -73,6 +73,7 @@ macro_rules! backend {
 
             use $crate::__private::{
                 Bytes, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, Stream,
+                SweepListener,
             };
 
             #[deny(clippy::missing_trait_methods)]
@@ -133,6 +134,14 @@ macro_rules! backend {
 
                 fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
                     self.calls.delete_matching(pattern)
+                }
+
+                fn delete_matching_with(
+                    &self,
+                    pattern: &str,
+                    progress: &SweepListener<'_>,
+                ) -> impl Future<Output = Result<u64>> + Send {
+                    self.calls.delete_matching_with(pattern, progress)
                 }
             }
         };

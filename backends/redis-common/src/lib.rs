@@ -45,5 +45,6 @@ pub mod __private {
     pub use futures::Stream;
     pub use larder::{
         Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions,
+        SweepListener,
     };
 }

@@ -9,7 +9,9 @@ use super::{
     errand::{Sets, unanswered},
 };
 use crate::{
-    backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions},
+    backend::{
+        CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
+    },
     error::Result,
 };
 
@@ -83,5 +85,13 @@ impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         self.backend.delete_matching(pattern)
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        self.backend.delete_matching_with(pattern, progress)
     }
 }

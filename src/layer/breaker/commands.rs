@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt, stream};
 
 use super::{Breaker, circuit::Verdict};
 use crate::{
-    backend::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions},
+    backend::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener},
     error::Result,
 };
 
@@ -113,5 +113,13 @@ impl<B: CacheBackend> CacheBackend for Breaker<B> {
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
         // Left to the caller to name, as the errors of the provided one are: `delete_pattern`, `clear`, `replay`.
         self.call(None, self.backend.delete_matching(pattern))
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        self.call(None, self.backend.delete_matching_with(pattern, progress))
     }
 }

@@ -8,7 +8,9 @@ use super::{
     one::{Attempt, Effect, Target, change_on_nothing, of_both, set_on_nothing},
 };
 use crate::{
-    backend::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions},
+    backend::{
+        CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
+    },
     error::Result,
 };
 
@@ -127,7 +129,15 @@ where
     }
 
     fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
-        self.inner.remove_matching(pattern)
+        self.inner.remove_matching(pattern, &|_| ())
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        self.inner.remove_matching(pattern, progress)
     }
 }
 
@@ -136,16 +146,16 @@ where
     P: CacheBackend + 'static,
     S: CacheBackend + 'static,
 {
-    async fn remove_matching(&self, pattern: &str) -> Result<u64> {
+    async fn remove_matching(&self, pattern: &str, progress: &SweepListener<'_>) -> Result<u64> {
         let attempt = Attempt::new(self, Some(Target::Pattern(pattern)));
-        let result = self.primary.delete_matching(pattern).await;
+        let result = self.primary.delete_matching_with(pattern, progress).await;
         self.heard(&result);
         match result {
             Err(error) if error.is_unavailable() => {
                 self.journal.add_pattern(pattern);
                 attempt.settle();
                 self.watch();
-                let removed = self.secondary.delete_matching(pattern).await;
+                let removed = self.secondary.delete_matching_with(pattern, progress).await;
                 removed.map_err(|own| of_both(own, error))
             }
             result => {

@@ -153,7 +153,7 @@ fn callers_on_many_threads_and_executors_all_get_their_own_answers() {
         let written = block_on(store.set(key, value, super::support::forever()));
         assert!(written.unwrap().is_done());
     }
-    let backend = Batched::builder(Late(store)).alone(1).max_calls(7).build().unwrap();
+    let backend = Batched::builder(Late(store)).alone(0).max_calls(7).build().unwrap();
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()

@@ -84,7 +84,8 @@ fn a_shared_miss_of_500_callers_is_500_gets_one_marker_and_one_fill() {
         .unwrap();
     runtime.block_on(async {
         warm(&cache(&server).await).await;
-        let backend = Watched::new(connect(config(&server, true)).await);
+        // Each by itself, so that they can be counted.
+        let backend = Watched::new(connect(config(&server, true)).await.unbatched());
         let cache = Cache::builder(backend.clone()).prefix("app").build().unwrap();
         reset_calls(&server);
         let database = Database::new();
@@ -112,6 +113,33 @@ fn a_shared_miss_of_500_callers_is_500_gets_one_marker_and_one_fill() {
         ];
         assert_calls(&server, &shared);
         assert_eq!(database.loads(), 1);
+    });
+}
+
+#[test]
+fn concurrent_reads_go_together_and_one_that_is_alone_is_a_get() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let cache = cache(&server).await;
+        cache.set("key", &1, "1h").await.unwrap();
+        reset_calls(&server);
+        assert_eq!(cache.get("key").await.unwrap(), Some(1));
+        assert_calls(&server, &[("get", 1)]);
+
+        reset_calls(&server);
+        // All are begun before the first of them is answered: the first goes alone, the second by itself in the first
+        // batch, and each of the other three batches under way takes up its share of what there is when it is sent.
+        let found = join_all((0..500).map(|_| cache.get::<u64>("key"))).await;
+        assert!(found.into_iter().all(|found| found.unwrap() == Some(1)));
+        let calls = calls(&server);
+        assert_eq!(calls[0], ("get".to_owned(), 1));
+        let (name, batches) = &calls[1];
+        assert_eq!((name.as_str(), calls.len()), ("mget", 2));
+        assert!((2..=20).contains(batches), "{batches} batches of 499 reads");
     });
 }
 
