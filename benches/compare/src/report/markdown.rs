@@ -194,7 +194,7 @@ mod tests {
     fn a_table_has_a_row_for_each_contender_and_marks_the_best() {
         let table = table("get/10KiB", &[row("larder", 100.0), row("slow", 50.0)]);
         assert!(table.contains("### get/10KiB, calls/s"), "{table}");
-        assert!(table.contains("| larder | **100 (50 to 150)** |"), "{table}");
-        assert!(table.contains("| slow | 50 (25 to 75) |"), "{table}");
+        assert!(table.contains("| larder | **100 (50.0 to 150)** |"), "{table}");
+        assert!(table.contains("| slow | 50.0 (25.0 to 75.0) |"), "{table}");
     }
 }
