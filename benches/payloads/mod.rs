@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A small flat struct.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Session {
+pub(crate) struct Session {
     user: u64,
     name: String,
     email: String,
@@ -16,7 +16,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn random(random: &mut SmallRng) -> Self {
+    pub(crate) fn random(random: &mut SmallRng) -> Self {
         let name = words(random, 2);
         Self {
             user: random.random_range(0..10_000_000),
@@ -30,7 +30,7 @@ impl Session {
 
 /// A struct of structs, with a list.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub(crate) struct Order {
     number: u64,
     customer: Session,
     placed_at: i64,
@@ -48,7 +48,7 @@ struct Line {
 }
 
 impl Order {
-    pub fn random(random: &mut SmallRng, lines: usize) -> Self {
+    pub(crate) fn random(random: &mut SmallRng, lines: usize) -> Self {
         Self {
             number: random.random(),
             customer: Session::random(random),
@@ -73,7 +73,7 @@ impl Line {
 
 /// A tree as a JSON API answers it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Node {
+pub(crate) struct Node {
     id: String,
     title: String,
     weight: f64,
@@ -83,7 +83,7 @@ pub struct Node {
 
 impl Node {
     /// A tree of about `bytes` bytes as JSON.
-    pub fn random(random: &mut SmallRng, bytes: usize) -> Self {
+    pub(crate) fn random(random: &mut SmallRng, bytes: usize) -> Self {
         let mut root = Self::leaf(random);
         let mut size = 0;
         while size < bytes {
@@ -110,12 +110,12 @@ impl Node {
 
 /// Bytes that nothing makes smaller.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Blob {
+pub(crate) struct Blob {
     bytes: Vec<u8>,
 }
 
 impl Blob {
-    pub fn random(random: &mut SmallRng, bytes: usize) -> Self {
+    pub(crate) fn random(random: &mut SmallRng, bytes: usize) -> Self {
         Self {
             bytes: (0..bytes).map(|_| random.random()).collect(),
         }
@@ -123,7 +123,7 @@ impl Blob {
 }
 
 /// Words, as compressible as words are.
-pub fn text(random: &mut SmallRng, bytes: usize) -> String {
+pub(crate) fn text(random: &mut SmallRng, bytes: usize) -> String {
     let mut text = words(random, bytes / 5);
     text.truncate(bytes);
     text
@@ -136,8 +136,9 @@ fn words(random: &mut SmallRng, count: usize) -> String {
     ];
     // Few words are common and many are rare, as in a language.
     let word = |random: &mut SmallRng| {
-        let which = (random.random::<f64>().powi(3) * 4_000.0) as usize;
-        [which % 24, which / 24 % 24, which / 576]
+        let up_to = random.random_range(1..=4_000);
+        let which = random.random_range(0..up_to);
+        [which, which / 24, which / 576]
             .map(|syllable| SYLLABLES[syllable % 24])
             .concat()
     };

@@ -1,7 +1,10 @@
 use std::{error::Error, ops::Range, time::Duration};
 
 use plotters::{
-    coord::{Shift, combinators::IntoLogRange},
+    coord::{
+        Shift,
+        combinators::{BindKeyPoints, IntoLogRange},
+    },
     element::{Circle, Cross, PathElement, Polygon, Rectangle, Text},
     prelude::{
         BLACK, ChartBuilder, DrawingArea, IntoDrawingArea, IntoFont, LineSeries, RGBColor, SVGBackend, TRANSPARENT,
@@ -67,14 +70,16 @@ fn draw(svg: &mut String, report: &CodecReport, points: &[Point]) -> Drawn {
         "Size against time: means of {} {values}, lower left is better",
         report.samples
     );
+    let times = span(points.iter().map(|point| point.time));
+    let sizes = span(points.iter().map(|point| point.bytes));
     let mut chart = ChartBuilder::on(&left)
         .caption(title, ("sans-serif", 18))
         .margin(16)
         .x_label_area_size(50)
         .y_label_area_size(84)
         .build_cartesian_2d(
-            span(points.iter().map(|point| point.time)).log_scale(),
-            span(points.iter().map(|point| point.bytes)).log_scale(),
+            times.clone().log_scale().with_key_points(ticks(&times)),
+            sizes.clone().log_scale().with_key_points(ticks(&sizes)),
         )?;
     chart
         .configure_mesh()
@@ -87,8 +92,10 @@ fn draw(svg: &mut String, report: &CodecReport, points: &[Point]) -> Drawn {
         .x_label_formatter(&|time| table::time(Duration::from_secs_f64(time / 1e6)))
         .y_label_formatter(&|bytes| size(*bytes))
         .draw()?;
-    let best = unbeaten(points).map(|point| (point.time, point.bytes));
-    chart.draw_series(LineSeries::new(best, BLACK.mix(0.35).stroke_width(1)))?;
+    let best: Vec<(f64, f64)> = unbeaten(points).map(|point| (point.time, point.bytes)).collect();
+    if best.len() > 1 {
+        chart.draw_series(LineSeries::new(best, BLACK.mix(0.35).stroke_width(1)))?;
+    }
     let places: Vec<(i32, i32)> = points
         .iter()
         .map(|point| chart.backend_coord(&(point.time, point.bytes)))
@@ -108,6 +115,18 @@ fn span(values: impl Iterator<Item = f64>) -> Range<f64> {
         (low.min(value), high.max(value))
     });
     if low <= high { low / 1.4..high * 1.4 } else { 1.0..10.0 }
+}
+
+/// 1, 2 and 5 of every power of ten within the range, and the powers alone where it is long.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let steps: &[f64] = if range.end / range.start > 1e3 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    let powers = (-9..16).map(|power| 10_f64.powi(power));
+    let all = powers.flat_map(|power| steps.iter().map(move |step| step * power));
+    all.filter(|tick| range.contains(tick)).collect()
 }
 
 /// `640 B`, `3.5 kB`, `1.2 MB`.
@@ -267,6 +286,12 @@ mod tests {
         let nothing: [u8; 0] = [];
         let svg = crate::codec_report(&nothing).to_svg();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn an_axis_has_a_few_ticks_however_long_it_is() {
+        assert_eq!(ticks(&(30.0..150.0)), [50.0, 100.0]);
+        assert_eq!(ticks(&(0.5..2e4)), [1.0, 10.0, 100.0, 1_000.0, 10_000.0]);
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Figure {
         }
     }
 
+    #[must_use]
     pub fn part(mut self, part: &str) -> Self {
         self.part = Some(part.into());
         self

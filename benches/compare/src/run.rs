@@ -138,7 +138,10 @@ where
     Cached: Remote<P>,
     Hitbox: Remote<P>,
 {
-    let mut lanes = vec![single::lane::<P, _>("larder", &remotes.larder, which, tasks).await];
+    let mut lanes = vec![
+        single::lane::<P, _>("larder", &remotes.larder, which, tasks).await,
+        single::lane::<P, _>("larder, shared runtime", &remotes.larder_shared, which, tasks).await,
+    ];
     match which {
         // A read of theirs is not decoded.
         Single::Get => lanes.extend([
@@ -160,6 +163,7 @@ where
 async fn batches(which: Batch, tasks: usize, remotes: &Remotes) -> Vec<Lane> {
     vec![
         many::lane::<Profile, _>("larder", &remotes.larder, which, tasks).await,
+        many::lane::<Profile, _>("larder, shared runtime", &remotes.larder_shared, which, tasks).await,
         many::lane::<Profile, _>("fred + postcard", &remotes.fred, which, tasks).await,
         many::lane::<Profile, _>("redis-rs + postcard", &remotes.redis, which, tasks).await,
     ]

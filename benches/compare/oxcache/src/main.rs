@@ -59,7 +59,10 @@ where
     }
 
     async fn set_many(&self, items: &[(String, P)]) {
-        let written = self.part().set_many(items.iter().map(|(key, value)| (key, value))).await;
+        let written = self
+            .part()
+            .set_many(items.iter().map(|(key, value)| (key, value)))
+            .await;
         written.expect("the server takes every write");
     }
 }
@@ -67,7 +70,10 @@ where
 impl Remember<Profile> for Oxcache {
     async fn remember(&self, key: &str, load: Load<Profile>) -> Result<Profile, String> {
         let load = || async { Ok(load.run().await) };
-        self.profiles.get_or(&key.to_owned(), load).await.map_err(|error| error.to_string())
+        self.profiles
+            .get_or(&key.to_owned(), load)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, hint::black_box};
 
 use larder::{Breaker, Cache, CacheBackend};
-use larder_fred::{ConnectionManager, FredBackend};
+use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
 
 use super::HOUR;
 use crate::{
@@ -18,6 +18,13 @@ pub(crate) struct Larder<B = FredBackend> {
 impl Larder {
     pub(crate) async fn connect(url: &str) -> Self {
         Self::over(backend(url).await)
+    }
+
+    /// The client on the runtime of its callers, as `RedisConfig::with_shared_runtime` has it.
+    pub(crate) async fn connect_shared(url: &str) -> Self {
+        let config = RedisConfig::from_url(url).expect("the fixture's own URL");
+        let manager = ConnectionManager::from_config_strict(config.with_shared_runtime(true)).await;
+        Self::over(manager.expect("the server is there").backend())
     }
 
     pub(crate) fn cache(&self) -> &Cache<FredBackend> {

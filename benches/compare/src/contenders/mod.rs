@@ -16,6 +16,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// Who has calls to a server; `oxcache` is in a process of its own, and is None where that does not build.
 pub(crate) struct Remotes {
     pub(crate) larder: Arc<larder::Larder>,
+    pub(crate) larder_shared: Arc<larder::Larder>,
     pub(crate) fred: Arc<fred::Fred>,
     pub(crate) fred_bytes: Arc<fred::FredBytes>,
     pub(crate) redis: Arc<redis_rs::Redis>,
@@ -33,6 +34,7 @@ impl Remotes {
         let oxcache = external::External::start("oxcache", url);
         Self {
             larder: Arc::new(larder::Larder::connect(url).await),
+            larder_shared: Arc::new(larder::Larder::connect_shared(url).await),
             fred_bytes: Arc::new(fred.bytes()),
             fred: Arc::new(fred),
             redis_bytes: Arc::new(redis.bytes()),

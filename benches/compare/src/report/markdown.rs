@@ -59,7 +59,8 @@ Everybody talks to the same `redis-server` on loopback, stores the same values, 
 one that warms up. larder is `Cache<FredBackend>` with its defaults (Postcard, Snappy from 1 KiB on, a prefix, a checksum
 on every value); cached stores MessagePack by its asynchronous store with a connection manager; hitbox bincode;
 multi-tier-cache JSON, with its Redis tier alone; oxcache JSON, in a process of its own, since no lock file holds both its
-`regex` and hitbox's. \"bytes\" is a client whose reads are not decoded; `redis-benchmark` is the server's own limit over
+`regex` and hitbox's. \"shared runtime\" puts larder's client on the runtime of its callers instead of on a thread of its
+own. \"bytes\" is a client whose reads are not decoded; `redis-benchmark` is the server's own limit over
 one connection, with as many commands under way as others have tasks. cachet and foyer have no Redis. The maps
 that multi-tier-cache and oxcache keep in the process are moka, which stands for them.
 ";
@@ -193,7 +194,7 @@ mod tests {
     fn a_table_has_a_row_for_each_contender_and_marks_the_best() {
         let table = table("get/10KiB", &[row("larder", 100.0), row("slow", 50.0)]);
         assert!(table.contains("### get/10KiB, calls/s"), "{table}");
-        assert!(table.contains("| larder | **100 (50 to 150)** |"), "{table}");
-        assert!(table.contains("| slow | 50 (25 to 75) |"), "{table}");
+        assert!(table.contains("| larder | **100 (50.0 to 150)** |"), "{table}");
+        assert!(table.contains("| slow | 50.0 (25.0 to 75.0) |"), "{table}");
     }
 }

@@ -1,10 +1,10 @@
 //! SVG plots, whose text is drawn by whoever shows them.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
 use plotters::{
     coord::{
-        combinators::IntoLogRange,
+        combinators::{BindKeyPoints, IntoLogRange},
         ranged1d::{AsRangedCoord, ValueFormatter},
     },
     prelude::*,
@@ -147,10 +147,23 @@ fn draw(plot: &Plot, lines: &[Line]) -> Result<String, Box<dyn std::error::Error
     let lowest = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let highest = points().map(|point| point.1).fold(0.0, f64::max);
     if plot.logarithmic {
-        draw_on(plot, lines, (lowest * 0.7..highest * 1.4).log_scale())
+        let range = lowest * 0.7..highest * 1.4;
+        draw_on(plot, lines, range.clone().log_scale().with_key_points(ticks(&range)))
     } else {
         draw_on(plot, lines, 0.0..(highest * 1.2).max(1.0))
     }
+}
+
+/// 1, 2 and 5 of every power of ten within the range, and the powers alone where it is long.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let steps: &[f64] = if range.end / range.start > 1e3 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    let powers = (-9..16).map(|power| 10_f64.powi(power));
+    let all = powers.flat_map(|power| steps.iter().map(move |step| step * power));
+    all.filter(|tick| range.contains(tick)).collect()
 }
 
 fn draw_on<Y>(plot: &Plot, lines: &[Line], y: Y) -> Result<String, Box<dyn std::error::Error>>
@@ -161,6 +174,7 @@ where
     let points = || lines.iter().flat_map(|line| &line.points);
     let least = points().map(|point| point.0).fold(f64::INFINITY, f64::min);
     let most = points().map(|point| point.0).fold(0.0, f64::max);
+    let across = least * 0.8..most * 1.25;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -171,7 +185,7 @@ where
             .margin(14)
             .x_label_area_size(48)
             .y_label_area_size(78)
-            .build_cartesian_2d((least * 0.8..most * 1.25).log_scale(), y)?;
+            .build_cartesian_2d(across.clone().log_scale().with_key_points(ticks(&across)), y)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -219,10 +233,10 @@ mod tests {
         for text in ["get of 100 bytes", "tasks", "calls per second", "larder", "other"] {
             assert!(svg.contains(text), "{text}");
         }
-        assert_eq!(
-            svg.matches("<polyline").count(),
-            4,
-            "two lines, each with its mark in the legend"
-        );
+        // Each line and its mark in the legend.
+        let thick = svg
+            .lines()
+            .filter(|line| line.starts_with("<polyline") && line.contains("stroke-width=\"2\""));
+        assert_eq!(thick.count(), 4);
     }
 }

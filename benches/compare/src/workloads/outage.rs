@@ -71,9 +71,9 @@ where
     F: AsyncFn(String) -> C,
     G: AsyncFn(&C) -> Vec<Figure>,
 {
-    let (mut first, mut later, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut first, mut later, mut failed) = (Waits::default(), Waits::default(), Vec::new());
     let began = Instant::now();
-    while first.len() < rounds && (first.is_empty() || began.elapsed() < LIMIT) {
+    while first.values.len() < rounds && (first.values.is_empty() || began.elapsed() < LIMIT) {
         let mut server = RedisServer::start();
         let contender = connect(server.url()).await;
         // It is connected, and not only about to be.
@@ -86,12 +86,15 @@ where
         let outage = Instant::now();
         for n in 0..=LATER {
             let left = LIMIT.saturating_sub(began.elapsed());
-            let (took, errors) = bounded(left, call(&contender)).await;
-            if n == 0 { &mut first } else { &mut later }.push(took);
-            failed.push(errors);
-            if took.is_infinite() {
+            let answered = bounded(left, call(&contender)).await;
+            let waits = if n == 0 { &mut first } else { &mut later };
+            failed.push(answered.map_or(1.0, |(_, errors)| errors));
+            let Some((took, _)) = answered else {
+                waits.values.push(left.as_secs_f64() * 1e3);
+                waits.unfinished = true;
                 break;
-            }
+            };
+            waits.values.push(took);
         }
         if outage.elapsed() > LIMIT {
             break;
@@ -99,7 +102,7 @@ where
     }
     let errors = 100.0 * failed.iter().sum::<f64>() / failed.len() as f64;
     let mut rows = vec![waited("outage/first call", name, first)];
-    if !later.is_empty() {
+    if !later.values.is_empty() {
         rows.push(waited("outage/later calls", name, later));
     }
     rows.push(Row::of(
@@ -112,22 +115,25 @@ where
     rows
 }
 
-/// Milliseconds and errors; infinity where the call was not done in time.
-async fn bounded(left: Duration, call: impl Future<Output = Vec<Figure>>) -> (f64, f64) {
+/// Milliseconds of calls, and whether one of them was given up.
+#[derive(Default)]
+struct Waits {
+    values: Vec<f64>,
+    unfinished: bool,
+}
+
+/// Milliseconds and errors; nothing where the call was not done in time.
+async fn bounded(left: Duration, call: impl Future<Output = Vec<Figure>>) -> Option<(f64, f64)> {
     match timeout(left, call).await.as_deref() {
-        Ok([took, errors]) => (took.value, errors.value),
-        _ => (f64::INFINITY, 1.0),
+        Ok([took, errors]) => Some((took.value, errors.value)),
+        _ => None,
     }
 }
 
-/// A row whose median is what was waited at least.
-fn waited(workload: &str, name: &str, mut values: Vec<f64>) -> Row {
-    let unfinished = values.iter().any(|took| took.is_infinite());
-    for value in &mut values {
-        *value = value.min(LIMIT.as_secs_f64() * 1e3);
-    }
-    let mut row = Row::of(workload, 1, name, "ms", values);
-    if unfinished {
+/// A row whose median is a lower bound where a call was given up.
+fn waited(workload: &str, name: &str, waits: Waits) -> Row {
+    let mut row = Row::of(workload, 1, name, "ms", waits.values);
+    if waits.unfinished {
         row.high = None;
     }
     row
