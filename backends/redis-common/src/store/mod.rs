@@ -163,6 +163,10 @@ impl<W: Wire> Store<W> {
     }
 
     /// The backend with its concurrent `get`s put together, where that gains anything.
+    ///
+    /// # Panics
+    ///
+    /// Where the connection has a deadline or a limit of zero, which its settings do not let pass.
     #[must_use]
     pub fn batched(self) -> Batched<Self> {
         let is_clustered = self.wire.is_clustered();
