@@ -63,12 +63,16 @@ use self::{
 /// use larder_memory::MemoryBackend;
 ///
 /// # futures::executor::block_on(async {
-/// let backend = Batched::builder(MemoryBackend::new()).alone(0).build()?;
+/// let store = MemoryBackend::new();
+/// let backend = Batched::new(store.clone());
 /// backend.set("k", "v".into(), SetOptions::new(Expiry::Never)).await?;
 ///
-/// let found = join_all((0..100).map(|_| backend.get("k"))).await;
+/// let slow = store.faults().hold(); // until all have asked
+/// let reads = join_all((0..100).map(|_| backend.get("k")));
+/// let (found, ()) = futures::join!(reads, async { slow.release() });
 /// assert!(found.into_iter().all(|entry| entry.unwrap().unwrap().bytes() == "v"));
-/// assert!(backend.stats().batches < 100);
+/// assert_eq!(backend.stats().batched, 99); // the first was alone
+/// assert!(backend.stats().batches < 20);
 /// # Ok::<(), larder::Error>(())
 /// # }).unwrap();
 /// ```
