@@ -57,6 +57,7 @@
 //! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 12 crates |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod backend;
 mod cluster;
 mod connect;
