@@ -59,6 +59,7 @@
 
 mod address;
 mod backend;
+mod bounded;
 mod cluster;
 mod connect;
 mod error;

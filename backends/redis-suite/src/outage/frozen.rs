@@ -1,6 +1,9 @@
 //! A server that is stopped in the middle of large values.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -49,6 +52,46 @@ pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its
         eventually_async("the server answers", async || client.ping().await.is_ok()).await;
         let late = server.commands("SET late");
         assert!(late <= C::HOLDS, "{late}");
+    });
+}
+
+pub(crate) fn outage_a_write_that_nobody_polls_is_not_sent_after_its_deadline<C: Client>() {
+    let server = Scripted::start(|command, _| match command {
+        "GET stall" => Answer::Stall,
+        _ => Answer::Greet,
+    });
+    block_on(async {
+        let client: C = brief(server.url()).await;
+        let backend = client.backend();
+        assert!(backend.get("stall").await.unwrap().is_none());
+        while !server.is_stalled() {
+            let huge = Bytes::from(vec![b'v'; 64 * LARGE]);
+            assert!(backend.set("huge", huge, forever()).await.is_err());
+        }
+        let keys: Vec<String> = (0..10).map(|i| format!("kept{i}")).collect();
+        let items = || (0..10).map(|i| SetItem::new(format!("kept{i}"), "v", forever()));
+        let mut batch = pin!(backend.set_many(items().collect()));
+        let mut kept: Vec<_> = keys
+            .iter()
+            .map(|key| Box::pin(backend.set(key, Bytes::from_static(b"v"), forever())))
+            .collect();
+        assert!(futures::poll!(&mut batch).is_pending());
+        for write in &mut kept {
+            assert!(futures::poll!(write).is_pending());
+        }
+        // Its deadline is behind theirs.
+        assert!(backend.get("k").await.is_err());
+        server.go_on();
+        eventually_async("the server answers", async || client.ping().await.is_ok()).await;
+        assert_eq!(server.heard("SET kept"), Vec::<String>::new());
+        for error in batch
+            .await
+            .into_iter()
+            .chain(join_all(kept).await)
+            .map(Result::unwrap_err)
+        {
+            assert!(error.is_unavailable(), "{error}");
+        }
     });
 }
 
