@@ -60,6 +60,8 @@ pub enum Command {
 pub enum Reply {
     /// Nothing.
     Nil,
+    /// OK, from a client that tells it from a string of these letters.
+    Okay,
     /// A number.
     Integer(i64),
     /// A string, in memory of its own: a slice of a connection's buffer would keep all of that.

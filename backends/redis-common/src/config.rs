@@ -272,6 +272,9 @@ impl Settings {
                 "the url of {servers} asks for TLS, and {client} was built without its feature `rustls`"
             ));
         }
+        if self.tls && matches!(self.topology, Topology::Socket(_)) {
+            return invalid(format!("{servers} is a unix socket, over which there is no TLS"));
+        }
         if matches!(self.topology, Topology::Socket(_)) && !sockets {
             return invalid(format!(
                 "{servers} is a unix socket, and {client} was built without its feature `unix-sockets`"
@@ -343,6 +346,17 @@ mod tests {
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
         }
         config.settings().check("larder-test", false, false).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_is_to_have_tls_is_refused_and_not_taken_without() {
+        let config = RedisConfig::from_url("redis+unix:///tmp/redis.sock").unwrap();
+        let mut settings = config.settings().clone();
+        settings.check("larder-test", true, true).unwrap();
+        settings.tls = true;
+        let error = settings.check("larder-test", true, true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.message().contains("no TLS"), "{error}");
     }
 
     #[test]

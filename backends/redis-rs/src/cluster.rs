@@ -13,7 +13,7 @@ use std::{
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use larder::{Error, ErrorKind, Result};
 use larder_redis_common::{
-    Command, Contact, Host, Permit, REDIRECTIONS, Redirection, Reply, Shared, Watched, late, refused, slot_of,
+    Command, Contact, Context, Host, Permit, REDIRECTIONS, Redirection, Reply, Shared, Watched, late, refused, slot_of,
 };
 use parking_lot::{Mutex, RwLock};
 use redis::{Value, cmd};
@@ -79,7 +79,17 @@ impl Cluster {
             Ok(Err(setback)) if setback.is_final => {
                 return Contact::Refused(refused(&setback.reason, shared.servers()));
             }
-            _ => {}
+            Ok(Err(setback)) => {
+                self.refresh();
+                let failure = Failure::Broken(setback.reason);
+                return Contact::Away(failure.convert(&Context {
+                    servers: shared.servers(),
+                    deadline: shared.deadline,
+                    last_failure: None,
+                    writes: false,
+                }));
+            }
+            Err(_) => {}
         }
         self.refresh();
         Contact::Away(late(shared.servers(), limit))

@@ -10,12 +10,10 @@ use larder_redis_common::{Host, Settings, Topology, is_final, printable};
 use redis::{
     AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
+    address,
     error::{Failure, reason, system_error, system_reason},
     sentinel,
 };
@@ -139,7 +137,7 @@ impl Connector {
 
     /// Connects to a server without a greeting.
     pub(crate) async fn open(&self, host: &Host) -> Result<Made, Setback> {
-        let stream = TcpStream::connect((host.name.as_str(), host.port)).await?;
+        let stream = address::connect(host).await?;
         stream.set_nodelay(true)?;
         #[cfg(feature = "rustls")]
         if let Some(tls) = &self.tls {

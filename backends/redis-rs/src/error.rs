@@ -1,6 +1,6 @@
 //! What a failure of the redis crate's means to a cache.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use larder::{Error, ErrorKind};
 use larder_redis_common::{Context, failed, is_unready, printable};
@@ -78,7 +78,10 @@ pub(crate) fn system_reason(error: &io::Error) -> String {
 }
 
 pub(crate) fn system_error(error: &RedisError) -> Option<&io::Error> {
-    std::error::Error::source(error)?.downcast_ref()
+    let source = std::error::Error::source(error)?;
+    // The redis crate hands out what it shares, pointer and all.
+    let shared = source.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>();
+    source.downcast_ref().or_else(|| shared?.downcast_ref())
 }
 
 #[cfg(test)]

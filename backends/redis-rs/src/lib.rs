@@ -57,7 +57,9 @@
 //! | `rustls` | no | `rediss://` and `valkeys://`, by rustls on ring | 12 crates |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod backend;
+mod bounded;
 mod cluster;
 mod connect;
 mod error;

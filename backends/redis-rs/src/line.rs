@@ -175,8 +175,8 @@ impl Line {
 
     /// Sends a command that is none of a cache's.
     pub(crate) async fn ask_by(&self, command: redis::Cmd, permit: Permit, limit: Duration) -> Result<Value, Failure> {
-        let mut road = self.road()?;
-        self.see_through(permit, async move { road.send(&command, limit).await })
+        let road = self.road()?;
+        self.see_through(permit, async move { road.send(command, limit).await })
             .await
     }
 
@@ -185,7 +185,7 @@ impl Line {
         if let State::Down(setback) = &*self.state.borrow() {
             return Err(setback.clone());
         }
-        let answer = self.road()?.send(&command, self.deadline).await;
+        let answer = self.road()?.send(command, self.deadline).await;
         self.watch(&answer);
         Ok(answer?)
     }

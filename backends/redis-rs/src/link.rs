@@ -92,6 +92,7 @@ impl Wire for Link {
                     }
                 }
             }
+            // Not asked for: the nodes of a cluster have no order between them.
             Way::Cluster(_) => {
                 let sent = commands.into_iter().map(|command| self.send(command, permit.part()));
                 futures::future::join_all(sent).await

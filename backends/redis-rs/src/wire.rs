@@ -6,9 +6,8 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
 use larder_redis_common::{Command, Reply, Script, Sending};
 use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection, cmd};
-use tokio::time::timeout;
 
-use crate::error::Failure;
+use crate::{bounded::bounded, error::Failure};
 
 /// Sends a command over a connection of the user's.
 pub(crate) type Foreign = dyn Fn(Cmd) -> BoxFuture<'static, RedisResult<Value>> + Send + Sync;
@@ -34,34 +33,37 @@ impl Road {
     /// Sends a command once and waits for its answer, `limit` at the most.
     ///
     /// What has not been written by then is not written any more: the connection skips commands that nobody waits for.
-    pub(crate) async fn send(&mut self, command: &Cmd, limit: Duration) -> Result<Value, Failure> {
+    pub(crate) async fn send(&self, command: Cmd, limit: Duration) -> Result<Value, Failure> {
         let answered = match self {
-            Self::Own(connection) => timeout(limit, connection.send_packed_command(command)).await,
+            Self::Own(connection) => {
+                let mut connection = connection.clone();
+                bounded(limit, async move { connection.send_packed_command(&command).await }).await
+            }
             Self::Asking(connection) => {
                 let mut both = Pipeline::with_capacity(2);
-                both.add_command(cmd("ASKING")).add_command(command.clone());
-                let sent = timeout(limit, connection.send_packed_commands(&both, 1, 1)).await;
+                both.add_command(cmd("ASKING")).add_command(command);
+                let mut connection = connection.clone();
+                let sent = bounded(limit, async move { connection.send_packed_commands(&both, 1, 1).await }).await;
                 sent.map(|answers| answers.map(|mut answers| answers.pop().unwrap_or_default()))
             }
-            Self::Foreign(send) => timeout(limit, send(command.clone())).await,
+            Self::Foreign(send) => bounded(limit, send(command)).await,
         };
-        match answered {
-            Err(_) => Err(Failure::Late),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(Value::ServerError(error))) => Err(error.into()),
-            Ok(Ok(value)) => Ok(value),
+        match answered? {
+            Err(error) => Err(error.into()),
+            Ok(Value::ServerError(error)) => Err(error.into()),
+            Ok(value) => Ok(value),
         }
     }
 }
 
 /// Runs a command.
-pub(crate) async fn run(mut road: Road, command: Command, limit: Duration) -> Result<Reply, Failure> {
+pub(crate) async fn run(road: Road, command: Command, limit: Duration) -> Result<Reply, Failure> {
     let needed = match road {
         Road::Asking(_) => Sending::BySource,
         Road::Own(_) | Road::Foreign(_) => Sending::ByHash,
     };
-    let value = match road.send(&in_words(&command, needed), limit).await {
-        Err(failure) if is_unknown_script(&failure) => road.send(&in_words(&command, Sending::BySource), limit).await?,
+    let value = match road.send(in_words(&command, needed), limit).await {
+        Err(failure) if is_unknown_script(&failure) => road.send(in_words(&command, Sending::BySource), limit).await?,
         answer => answer?,
     };
     Ok(reply(value))
@@ -73,7 +75,7 @@ pub(crate) async fn run_all(
     commands: Vec<Command>,
     limit: Duration,
 ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
-    let Road::Own(mut connection) = road else {
+    let Road::Own(connection) = road else {
         let each = commands.into_iter().map(|command| run(road.clone(), command, limit));
         return Ok(join_all(each).await);
     };
@@ -81,8 +83,7 @@ pub(crate) async fn run_all(
     for command in &commands {
         whole.add_command(in_words(command, Sending::ByHash));
     }
-    let answers = timeout(limit, connection.send_packed_commands(&whole, 0, commands.len())).await;
-    let answers = answers.map_err(|_| Failure::Late)??;
+    let answers = all(connection.clone(), whole, commands.len(), limit).await?;
     let mut replies: Vec<Result<Reply, Failure>> = answers.into_iter().map(answered).collect();
 
     // Those of scripts the server does not know go out again, together as before.
@@ -97,15 +98,24 @@ pub(crate) async fn run_all(
     if places.is_empty() {
         return Ok(replies);
     }
-    let answers = match timeout(limit, connection.send_packed_commands(&again, 0, places.len())).await {
-        Ok(Ok(answers)) => answers.into_iter().map(answered).collect(),
-        Ok(Err(error)) => vec![Err(Failure::from(error)); places.len()],
-        Err(_) => vec![Err(Failure::Late); places.len()],
+    let answers = match all(connection, again, places.len(), limit).await {
+        Ok(answers) => answers.into_iter().map(answered).collect(),
+        Err(failure) => vec![Err(failure); places.len()],
     };
     for (place, answer) in places.into_iter().zip(answers) {
         replies[place] = answer;
     }
     Ok(replies)
+}
+
+async fn all(
+    mut connection: MultiplexedConnection,
+    commands: Pipeline,
+    count: usize,
+    limit: Duration,
+) -> Result<Vec<Value>, Failure> {
+    let sent = async move { connection.send_packed_commands(&commands, 0, count).await };
+    Ok(bounded(limit, sent).await??)
 }
 
 fn answered(value: Value) -> Result<Reply, Failure> {
@@ -172,6 +182,7 @@ fn script_in_words(script: &Script, key: &Bytes, args: &[Bytes], sending: Sendin
 pub(crate) fn reply(value: Value) -> Reply {
     match value {
         Value::Nil => Reply::Nil,
+        Value::Okay => Reply::Okay,
         Value::Int(number) => Reply::Integer(number),
         Value::BulkString(bytes) => Reply::Bytes(bytes.into()),
         Value::Array(parts) => Reply::Array(parts.into_iter().map(reply).collect()),

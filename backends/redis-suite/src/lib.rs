@@ -1,7 +1,7 @@
 //! Calls, beginnings, outages, clusters, sentinels and TLS, as tests for any of larder's Redis clients.
 //!
 //! Nothing here is part of larder: the crate is not published. A client runs the tests by naming itself in [`client!`],
-//! in [`tests!`] and, where it has them, in [`socket_tests!`] and [`tls_tests!`], or else in [`plaintext_tests!`].
+//! in [`tests!`] and, where it has them, in [`unpolled_tests!`], [`socket_tests!`] and [`tls_tests!`].
 
 mod calls;
 mod client;
@@ -211,6 +211,7 @@ suite! {$
         }
         cluster::batches {
             cluster_batches_and_scans_reach_every_node,
+            cluster_writes_of_one_key_are_applied_in_their_order_while_a_node_is_being_connected_to,
             cluster_scripts_are_taught_to_the_node_that_holds_the_key,
             cluster_a_cluster_that_lost_a_node_fails_bounded,
         }
@@ -242,6 +243,15 @@ suite! {$
 }
 
 suite! {$
+    /// The tests of a client whose calls end at their deadline whoever polls them, for the client named.
+    unpolled_tests in unpolled {
+        outage::frozen {
+            outage_a_write_that_nobody_polls_is_not_sent_after_its_deadline,
+        }
+    }
+}
+
+suite! {$
     /// The tests of unix sockets, for the client named.
     socket_tests in sockets {
         life::start {
@@ -265,15 +275,6 @@ suite! {$
         tls::cluster {
             tls_a_cluster_serves_every_slot_and_is_followed_as_one_moves,
             tls_cluster_conformance,
-        }
-    }
-}
-
-suite! {$
-    /// The tests of a client that is built without TLS, for the client named.
-    plaintext_tests in unsecured {
-        tls::connections {
-            tls_without_its_feature_is_refused_and_no_byte_goes_out,
         }
     }
 }

@@ -95,14 +95,19 @@ impl Scripted {
         self.seen.go_on.notify_one();
     }
 
-    /// The commands so far that begin with a word.
+    /// How many commands so far begin with a word.
     pub(crate) fn commands(&self, word: &str) -> usize {
-        self.seen
-            .commands
-            .lock()
+        self.heard(word).len()
+    }
+
+    /// The commands so far that begin with a word, in their order.
+    pub(crate) fn heard(&self, word: &str) -> Vec<String> {
+        let commands = self.seen.commands.lock();
+        commands
             .iter()
             .filter(|command| command.starts_with(word))
-            .count()
+            .cloned()
+            .collect()
     }
 }
 

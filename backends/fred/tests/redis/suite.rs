@@ -9,6 +9,3 @@ redis_suite::socket_tests!(Fred);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(Fred);
-
-#[cfg(not(feature = "rustls"))]
-redis_suite::plaintext_tests!(Fred);

@@ -122,7 +122,7 @@ pub trait Wire: Send + Sync + 'static {
     /// An error of the server's has its own words for a message.
     fn send(&self, command: Command, permit: Permit) -> impl Future<Output = Result<Reply>> + Send;
 
-    /// Sends commands in their order, all before the first is answered. An answer each.
+    /// Sends commands to the only server in their order, all before the first is answered. An answer each.
     fn send_all(&self, commands: Vec<Command>, mut permit: Permit) -> impl Future<Output = Vec<Result<Reply>>> + Send {
         join_all(
             commands
@@ -166,7 +166,7 @@ impl<W: Wire> Store<W> {
     ///
     /// # Panics
     ///
-    /// Where the connection has a deadline or a limit of zero, which its settings do not let pass.
+    /// With settings that [`Settings::check`] refuses, of which no connection is made.
     #[must_use]
     pub fn batched(self) -> Batched<Self> {
         let is_clustered = self.wire.is_clustered();

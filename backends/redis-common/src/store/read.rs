@@ -41,17 +41,8 @@ pub(super) async fn get_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Opt
     for window in groups.chunks(WINDOW) {
         let found = join_all(window.iter().map(|group| get_group(wire, permit.part(), keys, group))).await;
         for (group, found) in window.iter().zip(found) {
-            match found {
-                Ok(found) => {
-                    for (&place, reply) in group.iter().zip(found) {
-                        answers[place] = Some(entry(reply));
-                    }
-                }
-                Err(error) => {
-                    for &place in group {
-                        answers[place] = Some(Err(error.clone()));
-                    }
-                }
+            for (&place, reply) in group.iter().zip(found) {
+                answers[place] = Some(reply.and_then(entry));
             }
         }
     }
@@ -71,27 +62,35 @@ fn groups(keys: &[&str], clustered: bool) -> Vec<Vec<usize>> {
     for place in places {
         slots.entry(slot_of(keys[place].as_bytes())).or_default().push(place);
     }
-    slots.into_values().collect()
+    let windows = slots.values().flat_map(|places| places.chunks(WINDOW));
+    windows.map(<[usize]>::to_vec).collect()
 }
 
-async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str], group: &[usize]) -> Result<Vec<Reply>> {
+async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str], group: &[usize]) -> Vec<Result<Reply>> {
     let asked = together(group.iter().map(|&place| keys[place]));
     let command = Command::GetMany { keys: asked.clone() };
-    match wire.send(command, permit).await {
-        Err(error) if error.message().starts_with("TRYAGAIN") => get_each(wire, asked).await,
-        answer => several(answer?, group.len()),
+    let answer = wire.send(command, permit).await;
+    match answer.and_then(|reply| several(reply, group.len())) {
+        Ok(found) => found.into_iter().map(Ok).collect(),
+        Err(error) if group.len() > 1 && is_of_one_key(error.message()) => {
+            join_all(asked.into_iter().map(|key| get_one(wire, key))).await
+        }
+        Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
     }
 }
 
-/// Asks for keys of a slot that is on its way to another node: none has them all, and each knows where one is.
-async fn get_each<W: Wire>(wire: &W, keys: Vec<Bytes>) -> Result<Vec<Reply>> {
-    let mut found = Vec::with_capacity(keys.len());
-    for key in keys {
-        let permit = wire.shared().admit(1)?;
-        let answer = wire.send(Command::GetMany { keys: vec![key] }, permit).await?;
-        found.append(&mut several(answer, 1)?);
-    }
-    Ok(found)
+/// Tells whether some key alone keeps the others from being answered. Of a slot that is on its way to another node none
+/// has all keys, and each knows where one is; a key that the user may not read is refused with all that are asked with it.
+fn is_of_one_key(words: &str) -> bool {
+    words.starts_with("TRYAGAIN") || words.starts_with("NOPERM") && words.contains("to access")
+}
+
+async fn get_one<W: Wire>(wire: &W, key: Bytes) -> Result<Reply> {
+    let permit = wire.shared().admit(1)?;
+    let answer = wire.send(Command::GetMany { keys: vec![key] }, permit).await?;
+    several(answer, 1)?
+        .pop()
+        .ok_or_else(|| unexpected("MGET left out a key"))
 }
 
 /// Many keys in one allocation.
@@ -153,5 +152,25 @@ fn remaining(millis: i64) -> KeyTtl {
     match u64::try_from(millis) {
         Ok(millis) => KeyTtl::Expires(Duration::from_millis(millis.max(1))),
         Err(_) => KeyTtl::Persistent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mget_asks_for_more_than_a_window_and_each_key_is_asked_for_once() {
+        let names: Vec<String> = (0..3 * WINDOW).map(|i| format!("{{tag}}{i}")).collect();
+        let mut keys: Vec<&str> = names.iter().map(String::as_str).collect();
+        keys.insert(7, "elsewhere");
+        for (clustered, count) in [(false, 4), (true, 4)] {
+            let groups = groups(&keys, clustered);
+            assert_eq!(groups.len(), count);
+            assert!(groups.iter().all(|group| group.len() <= WINDOW));
+            let mut places = groups.concat();
+            places.sort_unstable();
+            assert_eq!(places, (0..keys.len()).collect::<Vec<_>>());
+        }
     }
 }

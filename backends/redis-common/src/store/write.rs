@@ -3,12 +3,14 @@
 use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
+use futures::future::join_all;
 use larder::{Condition, Error, ErrorKind, Expiry, Outcome, Result, SetItem, SetOptions};
 
 use super::{WINDOW, Wire};
 use crate::{
     command::{Command, Reply},
     error::unexpected,
+    flight::Permit,
     script::{self, Script, Sending},
 };
 
@@ -123,13 +125,11 @@ async fn one<W: Wire>(wire: &W, command: Command) -> Result<Outcome> {
 /// What the answer to a command means.
 fn judge(command: &Command) -> fn(Reply) -> Result<Outcome> {
     match command {
-        Command::Set { .. } => |reply| {
-            Ok(if reply == Reply::Nil {
-                Outcome::Mismatch
-            } else {
-                Outcome::Done
-            })
+        Command::Set { if_absent: true, .. } => |reply| match reply {
+            Reply::Nil => Ok(Outcome::Mismatch),
+            reply => written(&reply),
         },
+        Command::Set { .. } => |reply| written(&reply),
         Command::Script { .. } => |reply| match reply {
             Reply::Integer(script::DONE) => Ok(Outcome::Done),
             Reply::Integer(script::MISSING) => Ok(Outcome::Missing),
@@ -141,6 +141,14 @@ fn judge(command: &Command) -> fn(Reply) -> Result<Outcome> {
             Reply::Integer(_) => Ok(Outcome::Done),
             _ => Err(unexpected("the number of keys is no number")),
         },
+    }
+}
+
+fn written(reply: &Reply) -> Result<Outcome> {
+    match reply {
+        Reply::Okay => Ok(Outcome::Done),
+        Reply::Bytes(word) if word == "OK" => Ok(Outcome::Done),
+        _ => Err(unexpected("SET is answered by something else than OK")),
     }
 }
 
@@ -163,7 +171,12 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Res
             }));
         }
         let places = permit.parts(judges.len());
-        let mut replies = wire.send_all(sent, places).await.into_iter();
+        let replies = if wire.is_clustered() {
+            send_each(wire, sent, places).await
+        } else {
+            wire.send_all(sent, places).await
+        };
+        let mut replies = replies.into_iter();
         let window: Vec<_> = judges
             .into_iter()
             .map(|judge| {
@@ -183,6 +196,41 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Res
         }
     }
     answers
+}
+
+/// Sends commands each to the node of its key. Those of one key go one after the other: on its way to a node that is being
+/// connected to, or that sends it on, one could overtake another.
+async fn send_each<W: Wire>(wire: &W, commands: Vec<Command>, mut permit: Permit) -> Vec<Result<Reply>> {
+    let mut order: Vec<(usize, Command)> = commands.into_iter().enumerate().collect();
+    let mut replies: Vec<Option<Result<Reply>>> = order.iter().map(|_| None).collect();
+    // Stable, so that those of one key stay in their order.
+    order.sort_by(|(_, one), (_, other)| one.key().cmp(other.key()));
+    let sent = order
+        .chunk_by(|(_, one), (_, other)| one.key() == other.key())
+        .map(|of_one_key| {
+            let mut places = permit.parts(of_one_key.len());
+            async move {
+                let mut answers = Vec::with_capacity(of_one_key.len());
+                let mut away = None;
+                for (place, command) in of_one_key {
+                    let answer = match &away {
+                        // Each further one would only wait for its own deadline.
+                        Some(error) => Err(Error::clone(error)),
+                        None => wire.send(command.clone(), places.part()).await,
+                    };
+                    away = answer.as_ref().err().filter(|error| error.is_unavailable()).cloned();
+                    answers.push((*place, answer));
+                }
+                answers
+            }
+        });
+    for (place, answer) in join_all(sent).await.into_iter().flatten() {
+        replies[place] = Some(answer);
+    }
+    replies
+        .into_iter()
+        .map(|reply| reply.unwrap_or_else(|| Err(unexpected("an answer is left out"))))
+        .collect()
 }
 
 /// The last error of a window in which nothing was answered.

@@ -4,11 +4,10 @@ redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend, holds 0);
 
 redis_suite::tests!(RedisRs);
 
+redis_suite::unpolled_tests!(RedisRs);
+
 #[cfg(unix)]
 redis_suite::socket_tests!(RedisRs);
 
 #[cfg(feature = "rustls")]
 redis_suite::tls_tests!(RedisRs);
-
-#[cfg(not(feature = "rustls"))]
-redis_suite::plaintext_tests!(RedisRs);

@@ -8,6 +8,7 @@ use testkit::RedisCluster;
 
 use crate::{
     Client, Settings,
+    scripted::{Answer, Scripted},
     support::{block_on, bytes, forever, listed, starts_with, within},
 };
 
@@ -80,5 +81,28 @@ pub(crate) fn cluster_a_cluster_that_lost_a_node_fails_bounded<C: Client>() {
                 "{error}"
             );
         }
+    });
+}
+
+pub(crate) fn cluster_writes_of_one_key_are_applied_in_their_order_while_a_node_is_being_connected_to<C: Client>() {
+    let new = Scripted::start(|_, _| Answer::Greet);
+    let to = new.port();
+    let old = Scripted::start(move |command, port| match command.split(' ').next() {
+        Some("CLUSTER") if command.ends_with("INFO") => Answer::Say("$16\r\ncluster_state:ok\r\n".to_owned()),
+        Some("CLUSTER") => Answer::Say(format!(
+            "*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$2\r\nid\r\n*0\r\n"
+        )),
+        Some("SET") => Answer::Say(format!("-MOVED 1 127.0.0.1:{to}\r\n")),
+        _ => Answer::Greet,
+    });
+    block_on(async {
+        let url = format!("redis-cluster://127.0.0.1:{}", old.port());
+        let backend = C::connect_strict(Settings::new(url)).await.unwrap().backend();
+        let items = (0..200).map(|i| SetItem::new("k", i.to_string(), forever()));
+        for written in backend.set_many(items.collect()).await {
+            assert_eq!(written.unwrap(), Outcome::Done);
+        }
+        let expected: Vec<String> = (0..200).map(|i| format!("SET k {i}")).collect();
+        assert_eq!(new.heard("SET"), expected);
     });
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry, Result, SetItem, SetOptions};
 use larder_redis_common::RedisConfig;
 use testkit::{RedisCluster, RedisSentinel, RedisServer};
@@ -130,6 +131,18 @@ pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
         let error = backend.get("other:k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server);
         assert!(error.message().starts_with("NOPERM"), "{error}");
+
+        // It takes no key along that is asked for with it.
+        backend.set("myapp:k", "v".into(), forever()).await.unwrap();
+        let keys = ["myapp:k", "other:k", "myapp:none"];
+        let [own, foreign, none] = <[_; 3]>::try_from(backend.get_many(&keys).await).unwrap();
+        assert_eq!(own.unwrap().unwrap().bytes(), "v");
+        assert_eq!(foreign.unwrap_err().kind(), ErrorKind::Server);
+        assert!(none.unwrap().is_none());
+        let found = join_all((0..40).map(|i| backend.get(keys[i % 3]))).await;
+        for (i, found) in found.into_iter().enumerate() {
+            assert_eq!(found.is_err(), i % 3 == 1, "{found:?}");
+        }
     });
 }
 

@@ -40,11 +40,13 @@ fn block_on_ping(manager: &impl Client) -> bool {
 }
 
 pub(crate) fn strict_connecting_fails_where_the_server_is_away<C: Client>() {
-    let url = url_of(RedisServer::reserve_port());
-    let error = block_on(C::from_config_strict(config_of(&url))).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.to_string().contains("Connection refused"), "{error}");
-    assert_eq!(error.operation(), Some("connect"));
+    let port = RedisServer::reserve_port();
+    for url in [url_of(port), format!("redis-cluster://127.0.0.1:{port}")] {
+        let error = block_on(C::from_config_strict(patient(&url))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        assert!(error.to_string().contains("Connection refused"), "{error}");
+        assert_eq!(error.operation(), Some("connect"));
+    }
 }
 
 pub(crate) fn a_server_that_accepts_and_says_nothing_is_away_within_the_connect_timeout<C: Client>() {

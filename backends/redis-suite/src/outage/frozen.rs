@@ -1,6 +1,9 @@
 //! A server that is stopped in the middle of large values.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -50,6 +53,56 @@ pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its
         let late = server.commands("SET late");
         assert!(late <= C::HOLDS, "{late}");
     });
+}
+
+pub(crate) fn outage_a_write_that_nobody_polls_is_not_sent_after_its_deadline<C: Client>() {
+    // On a machine so slow that the silence is found out, the connection is replaced and shows nothing.
+    let shown = (0..10).any(|_| block_on(writes_that_nobody_polls::<C>()));
+    assert!(shown, "no connection lasted");
+}
+
+/// Answers whether the connection that stalled was there for the whole of the stall.
+async fn writes_that_nobody_polls<C: Client>() -> bool {
+    let server = Scripted::start(|command, _| match command {
+        "GET stall" => Answer::Stall,
+        _ => Answer::Greet,
+    });
+    let client: C = brief(server.url()).await;
+    let backend = client.backend();
+    assert!(backend.get("stall").await.unwrap().is_none());
+    let made = server.accepted();
+    while !server.is_stalled() {
+        let huge = Bytes::from(vec![b'v'; 16 * LARGE]);
+        let _ = backend.set("huge", huge, forever()).await;
+    }
+    let keys: Vec<String> = (0..10).map(|i| format!("kept{i}")).collect();
+    let items = keys.iter().map(|key| SetItem::new(key.clone(), "v", forever()));
+    let mut batch = pin!(backend.set_many(items.collect()));
+    let mut kept: Vec<_> = keys
+        .iter()
+        .map(|key| Box::pin(backend.set(key, Bytes::from_static(b"v"), forever())))
+        .collect();
+    let _ = futures::poll!(&mut batch);
+    for write in &mut kept {
+        let _ = futures::poll!(write);
+    }
+    // Its deadline is behind theirs.
+    let read = backend.get("k").await;
+    if server.accepted() > made || !read.is_err_and(|error| error.kind() == ErrorKind::Timeout) {
+        return false;
+    }
+    server.go_on();
+    eventually_async("the server answers", async || client.ping().await.is_ok()).await;
+    assert_eq!(server.heard("SET kept"), Vec::<String>::new());
+    for error in batch
+        .await
+        .into_iter()
+        .chain(join_all(kept).await)
+        .map(Result::unwrap_err)
+    {
+        assert!(error.is_unavailable(), "{error}");
+    }
+    true
 }
 
 pub(crate) fn outage_a_frozen_server_bounds_calls_with_large_values_and_is_found_when_it_thaws<C: Client>() {

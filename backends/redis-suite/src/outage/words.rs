@@ -60,6 +60,7 @@ pub(crate) fn outage_answers_of_another_kind_and_absurd_lengths_are_errors_in_ti
         "%1\r\n+a\r\n+b\r\n",
         "#t\r\n",
         ",1.5\r\n",
+        "+QUEUED\r\n",
         "$-7\r\n",
         "$999999999999\r\n",
         "*2147483647\r\n",
@@ -82,6 +83,14 @@ pub(crate) fn outage_answers_of_another_kind_and_absurd_lengths_are_errors_in_ti
             // Some take what has a negative length for nothing.
             assert!(head.as_ref().map_or(true, Option::is_none), "{said:?}: {head:?}");
             within(DEADLINE + MARGIN, began);
+            let set = backend.set("k", "v".into(), forever()).await;
+            assert!(set.is_err(), "{said:?}: {set:?}");
+            let absent = forever().with_condition(Condition::IfAbsent);
+            let set = backend.set("k", "v".into(), absent).await;
+            assert!(
+                !set.as_ref().is_ok_and(|outcome| outcome.is_done()),
+                "{said:?}: {set:?}"
+            );
         });
     }
 }
@@ -112,7 +121,7 @@ pub(crate) fn outage_what_a_server_can_not_do_for_now_is_away_and_what_it_refuse
     ] {
         let server = saying(&format!("-{said}.\r\n"));
         block_on(async {
-            let client: C = brief(server.url()).await;
+            let client = C::connect_strict(Settings::new(server.url())).await.unwrap();
             let backend = client.backend();
             let item = || SetItem::new("k", "v", forever());
             let conditional = SetItem::new("k", "v", forever().with_condition(Condition::IfPresent));

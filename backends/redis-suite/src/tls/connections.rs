@@ -8,7 +8,6 @@ use std::{
 };
 
 use larder::{CacheBackend, Error, ErrorKind};
-use larder_redis_common::RedisConfig;
 use testkit::{Authority, Direction, Fault, FaultProxy, RedisServer, TlsServer};
 
 use crate::{
@@ -145,34 +144,6 @@ pub(crate) fn tls_no_word_goes_out_in_the_clear<C: Client>() {
             assert!(!text.contains(word), "{word}");
         }
     }
-}
-
-pub(crate) fn tls_without_its_feature_is_refused_and_no_byte_goes_out<C: Client>() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    for url in urls(listener.local_addr().unwrap().port()) {
-        let config = || Settings::new(&url).config().unwrap();
-        let trusting = || {
-            let settings = Settings::new(&url).with_trust(Trust::new(&Authority::new()));
-            settings.config().unwrap()
-        };
-        for config in [&config as &dyn Fn() -> RedisConfig, &trusting] {
-            for refused in [
-                block_on(C::from_config(config())),
-                block_on(C::from_config_strict(config())),
-                C::from_config_lazy(config()),
-                C::from_config_blocking(config()),
-                C::from_config_strict_blocking(config()),
-            ] {
-                let error = refused.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-                assert!(error.message().contains("without its feature `rustls`"), "{error}");
-                assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
-            }
-        }
-    }
-    let knock = listener.accept().unwrap_err();
-    assert_eq!(knock.kind(), std::io::ErrorKind::WouldBlock, "somebody connected");
 }
 
 pub(crate) fn tls_conformance<C: Client>() {
