@@ -1,6 +1,6 @@
 //! larder with its defaults: Postcard, Snappy from 1 KiB on, fred on a thread of its own.
 
-use std::{convert::Infallible, hint::black_box};
+use std::{convert::Infallible, hint::black_box, time::Duration};
 
 use larder::{Breaker, Cache, CacheBackend};
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
@@ -15,16 +15,22 @@ pub(crate) struct Larder<B = FredBackend> {
     cache: Cache<B>,
 }
 
+/// A machine that others use too must not fail a call that is only late.
+const PATIENT: Duration = Duration::from_secs(10);
+
 impl Larder {
     pub(crate) async fn connect(url: &str) -> Self {
-        Self::over(backend(url).await)
+        Self::over(backend(config(url).with_deadline(PATIENT)).await)
     }
 
     /// The client on the runtime of its callers, as `RedisConfig::with_shared_runtime` has it.
     pub(crate) async fn connect_shared(url: &str) -> Self {
-        let config = RedisConfig::from_url(url).expect("the fixture's own URL");
-        let manager = ConnectionManager::from_config_strict(config.with_shared_runtime(true)).await;
-        Self::over(manager.expect("the server is there").backend())
+        Self::over(backend(config(url).with_deadline(PATIENT).with_shared_runtime(true)).await)
+    }
+
+    /// With the deadline every service has that sets none.
+    pub(crate) async fn connect_for_outages(url: &str) -> Self {
+        Self::over(backend(config(url)).await)
     }
 
     pub(crate) fn cache(&self) -> &Cache<FredBackend> {
@@ -34,7 +40,7 @@ impl Larder {
 
 impl Larder<Breaker<FredBackend>> {
     pub(crate) async fn connect_with_breaker(url: &str) -> Self {
-        Self::over(Breaker::new(backend(url).await))
+        Self::over(Breaker::new(backend(config(url)).await))
     }
 }
 
@@ -47,8 +53,12 @@ impl<B: CacheBackend> Larder<B> {
     }
 }
 
-pub(crate) async fn backend(url: &str) -> FredBackend {
-    let manager = ConnectionManager::connect_strict(url).await;
+fn config(url: &str) -> RedisConfig {
+    RedisConfig::from_url(url).expect("the fixture's own URL")
+}
+
+async fn backend(config: RedisConfig) -> FredBackend {
+    let manager = ConnectionManager::from_config_strict(config).await;
     manager.expect("the server is there").backend()
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn race(rounds: usize) -> Vec<Row> {
         contest(
             "larder",
             rounds,
-            async |url: String| Larder::connect(&url).await,
+            async |url: String| Larder::connect_for_outages(&url).await,
             async |c| call(c).await,
         )
         .await,
