@@ -1,8 +1,8 @@
 //! What each call sends, counted by the server itself.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
-use futures::future::join_all;
+use futures::{future::join_all, poll};
 use larder::{Cache, LoadError};
 use testkit::RedisServer;
 
@@ -131,10 +131,13 @@ fn concurrent_reads_go_together_and_one_that_is_alone_is_a_get() {
         assert_calls(&server, &[("get", 1)]);
 
         reset_calls(&server);
-        // All are begun before the first of them is answered: the first goes alone, the second by itself in the first
-        // batch, and each of the other three batches under way takes up its share of what there is when it is sent.
-        let found = join_all((0..500).map(|_| cache.get::<i32>("key"))).await;
-        for found in found {
+        // All are begun while the server stands still: the first goes alone, the second by itself in the first batch,
+        // and each of the other three batches under way takes up its share of what there is when it is sent.
+        server.freeze();
+        let mut reads = pin!(join_all((0..500).map(|_| cache.get::<i32>("key"))));
+        assert!(poll!(reads.as_mut()).is_pending());
+        server.thaw();
+        for found in reads.await {
             assert_eq!(found.unwrap(), Some(1));
         }
         let calls = calls(&server);
