@@ -142,7 +142,13 @@ where
             for (_, answer) in answers.iter().flatten() {
                 count_remembered(&scope, answer);
             }
-            scope.finish(answers.as_ref().err().map(LoadError::failure));
+            match &answers {
+                Ok(answers) => {
+                    let mut failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
+                    scope.finish_counted(failed.next().map(LoadError::failure));
+                }
+                Err(error) => scope.finish(Some(error.failure())),
+            }
         }
         answers
     }

@@ -276,6 +276,68 @@ fn hooks_are_told_where_a_fallback_policy_has_answered() {
 }
 
 #[test]
+fn hooks_a_batch_whose_load_fails_is_told_why() {
+    let world = world(|builder| builder);
+    let cache = &world.cache;
+    block_on(async {
+        let away = async |_: Vec<u32>| Err::<Vec<(u32, u32)>, _>("away");
+        (cache.remember_many([1, 2], u32::to_string, 60, away).await).unwrap_err();
+        let ending = world.last();
+        assert_eq!(ending.counts, [("failed", 2)]);
+        assert_eq!(
+            (ending.outcome, ending.failure),
+            (OperationOutcome::Failed, Some("loader"))
+        );
+
+        cache.set("1", &1_u32, 60).await.unwrap();
+        (cache.remember_many([1, 2], u32::to_string, 60, away).await).unwrap_err();
+        let ending = world.last();
+        assert_eq!(ending.counts, [("hit", 1), ("failed", 1)]);
+        assert_eq!(
+            (ending.outcome, ending.failure),
+            (OperationOutcome::Mixed, Some("loader"))
+        );
+    });
+}
+
+#[test]
+fn hooks_are_not_told_that_a_fallback_policy_has_answered_where_its_answer_could_not_be_used() {
+    let policy = FallbackPolicy::callback(|_, _, _| Fallen::value(u64::MAX));
+    let world = world(|builder| builder.fallback(policy));
+    block_on(async {
+        world.backend.faults().fail_all(ErrorKind::Connection);
+        world.cache.get::<u8>("k").await.unwrap_err();
+        let ending = world.last();
+        assert_eq!(
+            (ending.outcome, ending.failure),
+            (OperationOutcome::Failed, Some("codec"))
+        );
+        assert!(world.record.events().is_empty());
+    });
+}
+
+#[test]
+fn hooks_are_told_of_a_call_that_panics_that_it_failed() {
+    struct Unserializable;
+
+    impl serde::Serialize for Unserializable {
+        fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+            panic!("on purpose");
+        }
+    }
+
+    let world = world(|builder| builder);
+    let call = || block_on(world.cache.set("k", &Unserializable, 60));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    let ending = world.last();
+    assert_eq!(
+        (ending.outcome, ending.failure),
+        (OperationOutcome::Failed, Some("panic"))
+    );
+    assert_eq!(world.record.take(), "set:failed");
+}
+
+#[test]
 fn hooks_are_told_the_bytes_before_and_after_compression() {
     let world = world(|builder| builder.compress_from(100));
     block_on(async {
