@@ -9,10 +9,10 @@ use std::{
 };
 
 use larder::{
-    Breaker, Cache, Ending, Error, Event, Fallback, Hook, LoadOptions, Loaded, MetricsCollector, MetricsHook, OnError,
-    OpenTelemetryHook, Operation, TracingHook,
+    Batched, Breaker, Cache, CacheBackend, Ending, Error, Event, Fallback, Hook, Json, LoadOptions, Loaded,
+    MessagePack, MetricsCollector, MetricsHook, NoCompression, OnError, OnUndecodable, OpenTelemetryHook, Operation,
+    Serializer, TracingHook,
 };
-use larder_fred::ConnectionManager;
 use larder_local::LocalBackend;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_sdk::{
@@ -71,6 +71,91 @@ impl Hook for Told {
     }
 }
 
+/// URLs with the password in them that lead nowhere: one whose server refuses it, others that can not be read, and
+/// some of servers of another kind than the one at `port`.
+fn useless(port: u16) -> Vec<String> {
+    vec![
+        format!("redis://:{PASSWORD}-not@127.0.0.1:{port}/0"),
+        format!("redis://{PASSWORD}@127.0.0.1:{port}/0"),
+        format!("redis://:{PASSWORD}@[{PASSWORD}"),
+        format!("redis://:{PASSWORD}@"),
+        format!("redis://:{PASSWORD}/0@127.0.0.1:{port}/0"),
+        format!("redis://127.0.0.1:{PASSWORD}"),
+        format!("redis://127.0.0.1:{port}/{PASSWORD}"),
+        format!("redis://127.0.0.1:{port}/0?password={PASSWORD}"),
+        format!("rediss://:{PASSWORD}@127.0.0.1:{port}/0"),
+        format!("redis-cluster://:{PASSWORD}@127.0.0.1:{port}"),
+        format!("redis-sentinel://:{PASSWORD}@127.0.0.1:{port}/0?sentinelPassword={PASSWORD}"),
+        format!("redis-sentinel://:{PASSWORD}@127.0.0.1/0?sentinelServiceName=x&node={PASSWORD}@localhost"),
+        format!(
+            "redis-sentinel://:{PASSWORD}@127.0.0.1:{port}/0?sentinelServiceName=x&sentinelUsername={PASSWORD}\
+             &sentinelPassword={PASSWORD}"
+        ),
+    ]
+}
+
+/// What a client says of servers that it can not use, and of one that does not know its commands.
+macro_rules! refusals {
+    ($client:ident, $emitted:expr, $runtime:expr, $port:expr) => {
+        for url in useless($port) {
+            let refused = $client::ConnectionManager::connect_strict(&url);
+            $emitted.error(&$runtime.block_on(refused).expect_err(&url));
+            match $client::RedisConfig::from_url(&url) {
+                Ok(config) => $emitted.note(config),
+                Err(error) => $emitted.error(&error),
+            }
+        }
+        // Such a server quotes the arguments of what it does not know.
+        let strange = RedisServer::start_with(&[
+            "--requirepass",
+            PASSWORD,
+            "--rename-command",
+            "GET",
+            "",
+            "--rename-command",
+            "SET",
+            "",
+            "--rename-command",
+            "MGET",
+            "",
+        ]);
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", strange.port());
+        let manager = $runtime.block_on($client::ConnectionManager::connect(&url)).unwrap();
+        let cache = Cache::builder(manager.backend())
+            .hook(TracingHook::new())
+            .hook(Told($emitted.clone()))
+            .build()
+            .unwrap();
+        $runtime.block_on(use_all(&$emitted, &cache));
+        $runtime.block_on(manager.close());
+    };
+}
+
+/// What is said of a value that is none of the type that was asked for.
+async fn misread(
+    emitted: &Emitted,
+    backend: impl CacheBackend + Clone + 'static,
+    serializer: impl Serializer + 'static,
+) {
+    let cache = Cache::builder(backend)
+        .serializer(serializer)
+        .compressor(NoCompression)
+        .on_undecodable(OnUndecodable::Raise)
+        .hook(TracingHook::new())
+        .hook(Told(emitted.clone()))
+        .build()
+        .unwrap();
+    cache.set(KEY, VALUE, 60).await.unwrap();
+    emitted.error(&cache.get::<u64>(KEY).await.unwrap_err());
+    emitted.error(&cache.get_shared::<u64>(KEY).await.unwrap_err());
+    emitted.error(&cache.get_many::<u64>([KEY]).await.unwrap_err());
+    emitted.error(&cache.pull::<u64>(KEY).await.unwrap_err());
+    let unkeyed = std::collections::HashMap::from([((VALUE, 1), 1)]);
+    if let Err(error) = cache.set(KEY, &unkeyed, 60).await {
+        emitted.error(&error);
+    }
+}
+
 /// Everything that there is to read of a use of the cache by a server that is there, refuses, and goes away.
 #[test]
 fn secrets_are_in_no_debug_text_error_log_span_or_label() {
@@ -107,14 +192,14 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
     metrics::with_local_recorder(&recorder, || {
         let facade = MetricsHook::with_backend_calls();
         emitted.note((&collector, &otel, facade, TracingHook::new()));
-        let wrong = url.replace(PASSWORD, &format!("{PASSWORD}-not"));
-        let refused = ConnectionManager::connect_strict(&wrong);
-        emitted.error(&runtime.block_on(refused).unwrap_err());
-        let malformed = format!("redis://:{PASSWORD}@[{PASSWORD}");
-        emitted.error(&runtime.block_on(ConnectionManager::connect(&malformed)).unwrap_err());
+        refusals!(larder_fred, emitted, runtime, server.port());
+        refusals!(larder_redis_rs, emitted, runtime, server.port());
 
-        let manager = runtime.block_on(ConnectionManager::connect(&url)).unwrap();
-        emitted.note(&manager);
+        let manager = runtime.block_on(larder_fred::ConnectionManager::connect(&url)).unwrap();
+        let other = runtime
+            .block_on(larder_redis_rs::ConnectionManager::connect(&url))
+            .unwrap();
+        emitted.note((&manager, &other));
         let breaker = Breaker::builder(manager.backend())
             .failures(2)
             .name("b")
@@ -122,7 +207,7 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
             .build()
             .unwrap();
         let local = LocalBackend::builder().capacity(100).build();
-        let layers = Fallback::builder(breaker, local)
+        let layers = Fallback::builder(breaker, local.clone())
             .hook(record.clone())
             .hook(TracingHook::new())
             .build()
@@ -130,6 +215,14 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
         let plain = Cache::builder(manager.backend())
             .prefix("app")
             .default_ttl("1m")
+            .hook(collector.clone())
+            .hook(facade)
+            .hook(otel.clone())
+            .hook(TracingHook::new())
+            .hook(record.clone())
+            .build()
+            .unwrap();
+        let of_other = Cache::builder(Batched::new(other.backend()))
             .hook(collector.clone())
             .hook(facade)
             .hook(otel)
@@ -143,13 +236,19 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
             .hook(record.clone())
             .build()
             .unwrap();
-        emitted.note((&plain, &layered, plain.bind::<String>(KEY), plain.blocking()));
+        emitted.note((&plain, &of_other, &layered, plain.bind::<String>(KEY), plain.blocking()));
+        runtime.block_on(async {
+            misread(&emitted, local.clone(), Json).await;
+            misread(&emitted, local.clone(), MessagePack).await;
+            misread(&emitted, local, larder::Postcard).await;
+        });
         for is_down in [false, true] {
             if is_down {
                 server.stop();
             }
             runtime.block_on(async {
                 use_all(&emitted, &plain).await;
+                use_all(&emitted, &of_other).await;
                 use_all(&emitted, &layered).await;
             });
         }
@@ -169,6 +268,7 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
         "cache.outcome",
         "larder_operations_total",
         "fred",
+        "unknown command",
         "connection",
     ] {
         assert!(text.contains(expected), "nothing was emitted of {expected}");
@@ -179,12 +279,13 @@ fn secrets_are_in_no_debug_text_error_log_span_or_label() {
     }
 }
 
-async fn use_all<B: larder::CacheBackend + 'static>(emitted: &Emitted, cache: &Cache<B>) {
+async fn use_all<B: CacheBackend + 'static>(emitted: &Emitted, cache: &Cache<B>) {
     let note = |error: Option<Error>| error.iter().for_each(|error| emitted.error(error));
     let value = VALUE.to_owned();
     note(cache.set(KEY, &value, 60).await.err());
     note(cache.get::<String>(KEY).await.err());
     note(cache.get::<u64>(KEY).await.err());
+    note(cache.get_shared::<String>(KEY).await.err());
     note(cache.add(KEY, &value, 60).await.err());
     note(cache.set_many([(KEY, &value)], 60).await.err());
     note(cache.get_many::<String>([KEY, "other"]).await.err());

@@ -104,20 +104,16 @@ impl FallbackPolicy {
         nothing: T,
     ) -> Result<T> {
         match result {
-            Err(error) if error.is_unavailable() => self.substitute(hooks, scope, key, &error).map(|_| nothing),
+            Err(error) if error.is_unavailable() => {
+                self.answer(scope.name(), key, error.clone())?;
+                tell(hooks, scope, &error);
+                Ok(nothing)
+            }
             result => result,
         }
     }
 
     #[cold]
-    fn substitute(&self, hooks: &Hooks, scope: &Scope<'_>, key: &str, error: &Error) -> Result<Option<Erased>> {
-        let answer = self.answer(scope.name(), key, error.clone())?;
-        scope.note(Note::Fallback);
-        let kind = scope.kind();
-        hooks.emit(|cache| Event::FallbackAnswered { cache, kind, error });
-        Ok(answer)
-    }
-
     fn answer(&self, operation: &'static str, key: &str, error: Error) -> Result<Option<Erased>> {
         match self {
             Self::Raise => Err(error),
@@ -129,6 +125,14 @@ impl FallbackPolicy {
             },
         }
     }
+}
+
+/// Tells hooks that the policy has answered for one key.
+#[cold]
+fn tell(hooks: &Hooks, scope: &Scope<'_>, error: &Error) {
+    scope.note(Note::Fallback);
+    let kind = scope.kind();
+    hooks.emit(|cache| Event::FallbackAnswered { cache, kind, error });
 }
 
 impl Fallen {
@@ -207,19 +211,29 @@ impl<B, S: Serializer, C> Cache<B, S, C> {
         key: &str,
         result: Result<Lookup<T>>,
     ) -> Result<Lookup<T>> {
-        let value = match result {
-            Err(error) if error.is_unavailable() => {
-                let Inner { fallback, hooks, .. } = &*self.inner;
-                fallback.substitute(hooks, scope, key, &error)?
-            }
+        let error = match result {
+            Err(error) if error.is_unavailable() => error,
             result => return result,
         };
-        let Some(value) = value else {
-            return Ok(Lookup::Miss);
+        let Inner { fallback, hooks, .. } = &*self.inner;
+        let answer = match fallback.answer(scope.name(), key, error.clone())? {
+            Some(value) => self.reread(scope, &*value)?,
+            None => Lookup::Miss,
         };
+        // An answer that could not be used is none.
+        tell(hooks, scope, &error);
+        Ok(answer)
+    }
+
+    /// A value of a policy's as what the caller asked for.
+    fn reread<T: DeserializeOwned>(
+        &self,
+        scope: &Scope<'_>,
+        value: &(dyn erased_serde::Serialize + Send + Sync),
+    ) -> Result<Lookup<T>> {
         let serializer = &self.inner.core.serializer;
         let mut encoded = Vec::new();
-        let decoded = serializer::encode(serializer, &*value, &mut encoded).and_then(|none| match none {
+        let decoded = serializer::encode(serializer, value, &mut encoded).and_then(|none| match none {
             Some(layers) => Ok(serializer::decode_none(layers)),
             None => serializer::decode(serializer, &encoded).map(Decoded::Value),
         });

@@ -11,6 +11,7 @@ mod pattern;
 mod read;
 mod remember;
 mod remove;
+mod settings;
 mod shared;
 mod write;
 
@@ -22,14 +23,14 @@ use std::{
     },
 };
 
-pub(crate) use self::builder::DEFAULT_NAME;
+pub(crate) use self::settings::DEFAULT_NAME;
 pub use self::{
     bind::Bound,
     builder::{CacheBuilder, OnUndecodable},
     fallback::{FallbackCallback, FallbackPolicy, Fallen},
     read::Lookup,
 };
-use self::{builder::Settings, keyspace::KeySpace};
+use self::{keyspace::KeySpace, settings::Settings};
 use crate::{
     backend::CacheBackend,
     clock::Clock,

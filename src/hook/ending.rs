@@ -30,7 +30,8 @@ pub enum Failure<'a> {
     Cache(&'a Error),
     /// The loader failed, with this error.
     Loader(&'a (dyn Any + Send + Sync)),
-    /// The loader panicked.
+    /// The loader panicked, or something else that the call runs, such as a serializer. A call that is dropped while its
+    /// thread unwinds for another reason can not be told from that.
     Panicked,
     /// The call was made by the load of the same key.
     Reentrant,

@@ -149,7 +149,14 @@ pub(super) fn guarded<R>(call: impl FnOnce() -> R) -> Option<R> {
     }
 
     let _leave = Leave(INSIDE.try_with(|inside| inside.replace(true)).unwrap_or(true));
-    catch_unwind(AssertUnwindSafe(call)).ok()
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|payload| {
+            // What it panicked with may panic too when it is dropped, and what that does is not dropped at all.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+        })
+        .ok()
 }
 
 impl fmt::Debug for Hooks {

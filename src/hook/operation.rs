@@ -98,9 +98,10 @@ kinds! {
     DeleteMany = "delete_many",
     /// [`Cache::delete_many_results`](crate::Cache::delete_many_results).
     DeleteManyResults = "delete_many_results",
-    /// [`Cache::delete_pattern`](crate::Cache::delete_pattern).
+    /// [`Cache::delete_pattern`](crate::Cache::delete_pattern) and
+    /// [`delete_pattern_with`](crate::Cache::delete_pattern_with).
     DeletePattern = "delete_pattern",
-    /// [`Cache::clear`](crate::Cache::clear).
+    /// [`Cache::clear`](crate::Cache::clear) and [`clear_with`](crate::Cache::clear_with).
     Clear = "clear",
     /// [`Cache::clear_database`](crate::Cache::clear_database).
     ClearDatabase = "clear_database",

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// One operation, from its start to its end: what its hooks have of it. Dropped before its end, it was cancelled.
+/// One operation, from its start to its end: what its hooks have of it. Dropped before its end, it was cancelled, or has
+/// panicked.
 #[must_use]
 pub(crate) struct Scope<'a> {
     kind: OperationKind,
@@ -210,6 +211,14 @@ impl Scope<'_> {
         }
     }
 
+    /// Ends a batch as its keys have ended, with why the first of those that failed did.
+    pub(crate) fn finish_counted(mut self, failure: Option<Failure<'_>>) {
+        if let Some(active) = self.active.take() {
+            let outcome = active.facts.lock().outcome(None);
+            active.finish(self.kind, failure, Some(outcome));
+        }
+    }
+
     /// Runs a loader as this operation: what its hooks keep per thread is there whenever it is polled.
     pub(crate) async fn within<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
@@ -319,7 +328,13 @@ impl Drop for Entered {
 impl Drop for Scope<'_> {
     fn drop(&mut self) {
         if let Some(active) = self.active.take() {
-            active.finish(self.kind, None, Some(OperationOutcome::Cancelled));
+            // What unwinds has not been dropped by its caller: a serializer or a backend has panicked.
+            let (failure, outcome) = if std::thread::panicking() {
+                (Some(Failure::Panicked), OperationOutcome::Failed)
+            } else {
+                (None, OperationOutcome::Cancelled)
+            };
+            active.finish(self.kind, failure, Some(outcome));
         }
     }
 }

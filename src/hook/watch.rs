@@ -10,7 +10,8 @@ use super::{Ending, Event, Operation, OperationKind};
 /// # Contract
 ///
 /// - Every operation has one [`start`](Self::start) and one [`finish`](Self::finish), in this order; a call whose
-///   future is dropped ends as [`Cancelled`](crate::OperationOutcome::Cancelled).
+///   future is dropped ends as [`Cancelled`](crate::OperationOutcome::Cancelled), one that panics as
+///   [`Failed`](crate::OperationOutcome::Failed).
 /// - What is kept from the start of one operation to its end lives in a [`HookSpan`], which also hears of the parts of
 ///   the operation: its loads, and what it asks of the backend. A hook that keeps nothing needs `finish` alone.
 /// - Several hooks are told in the order in which they were added, at the start and at the end.

@@ -100,7 +100,7 @@ where
             async { Ok(load.await?.into_iter().map(|(id, value)| (id, Loaded::value(value)))) }
         };
         let answers = self
-            .remember_many_with(ids, key_of, ttl, &LoadOptions::new(), loader)
+            .remember_many_by(ids, key_of, ttl, &LoadOptions::new(), true, loader)
             .await?;
         let mut values = HashMap::with_capacity(answers.len());
         for (id, answer) in answers {
@@ -135,6 +135,27 @@ where
         F: FnMut(Vec<K>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
+        self.remember_many_by(ids, key_of, ttl, options, false, loader).await
+    }
+
+    /// [`remember_many_with`](Self::remember_many_with) for a caller that `raises` the first failure there is.
+    async fn remember_many_by<K, T, E, M, F, Fut>(
+        &self,
+        ids: impl IntoIterator<Item = K>,
+        key_of: impl Fn(&K) -> String,
+        ttl: impl TryInto<Ttl, Error: Into<Error>>,
+        options: &LoadOptions,
+        raises: bool,
+        loader: F,
+    ) -> Result<RememberedMany<K, T, E>, LoadError<E>>
+    where
+        K: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        M: IntoIterator<Item = (K, Loaded<T>)>,
+        F: FnMut(Vec<K>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
         let ids: Vec<K> = ids.into_iter().collect();
         let scope = self.begin(OperationKind::RememberMany, None, Some(ids.len()));
         let answers = self.try_remember_many(&scope, ids, key_of, ttl, options, loader).await;
@@ -142,7 +163,18 @@ where
             for (_, answer) in answers.iter().flatten() {
                 count_remembered(&scope, answer);
             }
-            scope.finish(answers.as_ref().err().map(LoadError::failure));
+            match &answers {
+                Ok(answers) => {
+                    let mut failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
+                    let failure = failed.next().map(LoadError::failure);
+                    if raises {
+                        scope.finish(failure);
+                    } else {
+                        scope.finish_counted(failure);
+                    }
+                }
+                Err(error) => scope.finish(Some(error.failure())),
+            }
         }
         answers
     }

@@ -23,6 +23,7 @@ use crate::{
     backend::{CacheBackend, Entry},
     compressor::Compressor,
     error::Result,
+    hook::Scope,
     serializer::Serializer,
 };
 
@@ -113,9 +114,11 @@ where
     /// The value in an entry that was kept past its life.
     fn answer_kept<T: DeserializeOwned>(&self, entry: &Bytes) -> Option<Remembered<T>> {
         let entry = Ok(Some(Entry::new(entry.clone())));
+        // Hooks have been told of these bytes when they were read.
+        let unwatched = Scope::unwatched(self.scope.kind());
         let seen = self
             .cache
-            .classify(self.scope, self.physical, entry, self.plan, self.wants_value)
+            .classify(&unwatched, self.physical, entry, self.plan, self.wants_value)
             .ok()?;
         let now = self.cache.now();
         // Its window may have ended while the load was waited for.

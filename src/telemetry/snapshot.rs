@@ -149,8 +149,9 @@ impl MetricsSnapshot {
 }
 
 /// The calls that ask for values.
-const READS: [&str; 9] = [
+const READS: [&str; 10] = [
     OperationKind::Get.as_str(),
+    OperationKind::GetShared.as_str(),
     OperationKind::Lookup.as_str(),
     OperationKind::Peek.as_str(),
     OperationKind::GetMany.as_str(),

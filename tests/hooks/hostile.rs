@@ -147,6 +147,12 @@ fn hooks_that_panic_wherever_they_are_called_break_nothing() {
 }
 
 #[test]
+fn hooks_that_panic_with_what_panics_when_it_is_dropped_break_nothing() {
+    let hook = Everywhere::new(|| std::panic::panic_any(PanicsWhenDropped));
+    goes_on_with(&(Arc::new(hook) as _));
+}
+
+#[test]
 fn hooks_that_panic_while_a_call_unwinds_do_not_end_the_process() {
     struct Unserializable;
 
@@ -164,6 +170,11 @@ fn hooks_that_panic_while_a_call_unwinds_do_not_end_the_process() {
 
 #[test]
 fn hooks_that_panic_are_logged_once_each() {
+    // Where another test's thread comes first to the place that logs, it is taken for one that nobody listens to, until
+    // the next subscriber.
+    let (_, cache) = watched([Arc::new(Everywhere::new(|| panic!("on purpose"))) as _]);
+    block_on(cache.get::<u32>("k")).unwrap();
+
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();

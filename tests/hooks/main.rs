@@ -2,6 +2,7 @@
 
 mod docs;
 mod events;
+mod failures;
 mod hostile;
 mod metrics;
 mod operations;

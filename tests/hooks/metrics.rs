@@ -96,6 +96,33 @@ fn metrics_of_a_collector_have_the_hit_ratio_and_the_quantiles() {
     assert!(is_near(exists.mean, 3.98), "{exists:?}");
 }
 
+/// Of the collector and of the dashboard.
+#[test]
+fn metrics_every_call_that_asks_for_values_is_in_the_hit_ratio() {
+    let mut asks = BTreeSet::new();
+    for row in rows() {
+        let metrics = MetricsCollector::new();
+        let (_, _, cache) = collected(&metrics);
+        block_on(prepared(&cache.with_hooks([])));
+        assert!(block_on((row.run)(cache)));
+        let answers_values = (metrics.snapshot().keys.iter()).any(|keys| {
+            let is_answer = ["hit", "miss", "loaded"].contains(&keys.outcome);
+            is_answer && keys.operation == row.kind.as_str()
+        });
+        let answers_values = answers_values && !matches!(row.kind, OperationKind::Exists | OperationKind::Ttl);
+        assert_eq!(metrics.hit_ratio().is_some(), answers_values, "{:?}", row.kind);
+        if answers_values {
+            asks.insert(row.kind.as_str().to_owned());
+        }
+    }
+    for (title, query) in panels() {
+        if title == "Hit ratio" {
+            let counted = query.values.into_iter().filter(|(label, _)| label == "operation");
+            assert_eq!(counted.map(|(_, value)| value).collect::<BTreeSet<_>>(), asks);
+        }
+    }
+}
+
 #[test]
 fn metrics_of_a_collector_print_as_a_table_and_serialize() {
     let metrics = MetricsCollector::with_backend_calls();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::{executor::block_on, poll};
-use larder::{Cache, Clock, ErrorKind, ManualClock, OperationKind, Sleep};
+use larder::{Batched, Cache, Clock, ErrorKind, ManualClock, OperationKind, Sleep};
 use larder_memory::MemoryBackend;
 
 use crate::{
@@ -87,7 +87,15 @@ fn hooks_the_table_has_every_call() {
 fn hooks_every_public_call_of_the_library_is_told_under_a_kind() {
     let known: BTreeSet<&str> = OperationKind::ALL.iter().map(|kind| kind.as_str()).collect();
     // Told under the name of the call that they are another form of; and `close`, which asks the store for nothing.
-    let others = ["pttl", "remember_with", "remember_many_with", "close", "keys"];
+    let others = [
+        "pttl",
+        "remember_with",
+        "remember_many_with",
+        "delete_pattern_with",
+        "clear_with",
+        "close",
+        "keys",
+    ];
     let mut calls = 0;
     for folder in ["src/cache", "src/remember", "src/private"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -112,6 +120,56 @@ fn hooks_every_public_call_of_the_library_is_told_under_a_kind() {
         }
     }
     assert!(calls > 30, "only {calls} calls found: are they written otherwise now?");
+}
+
+#[test]
+fn hooks_a_removal_that_tells_its_progress_is_told_as_the_one_that_does_not() {
+    let (backend, cache, record) = recorded();
+    block_on(async {
+        cache.delete_pattern_with("*", |_| {}).await.unwrap();
+        cache.clear_with(|_| {}).await.unwrap();
+        backend.faults().fail_all(ErrorKind::Timeout);
+        cache.delete_pattern_with("*", |_| {}).await.unwrap_err();
+        cache.clear_with(|_| {}).await.unwrap_err();
+    });
+    assert_eq!(record.ends(), (4, 4));
+    assert_eq!(
+        record.take(),
+        "delete_pattern[backend_delete_matching:done]:done \
+         clear[backend_delete_matching:unchanged]:unchanged \
+         delete_pattern[backend_delete_matching:failed]:failed \
+         clear[backend_delete_matching:failed]:failed"
+    );
+}
+
+#[test]
+fn hooks_calls_that_come_together_in_a_layer_are_told_one_by_one() {
+    let record = Record::default();
+    let backend = MemoryBackend::new();
+    let cache = Cache::builder(Batched::builder(backend.clone()).build().unwrap())
+        .hook(record.clone())
+        .build()
+        .unwrap();
+    block_on(async {
+        cache.set("a", &1_u32, 60).await.unwrap();
+        record.take();
+        let gate = backend.faults().hold();
+        let mut first = Box::pin(cache.get::<u32>("a"));
+        let mut second = Box::pin(cache.get::<u32>("b"));
+        let mut dropped = Box::pin(cache.get::<u32>("c"));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending() && poll!(&mut dropped).is_pending());
+        drop(dropped);
+        drop(gate);
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(1), None));
+        assert_eq!(record.ends(), (3, 3));
+        backend.faults().fail_all(ErrorKind::Connection);
+        cache.get::<u32>("a").await.unwrap_err();
+        assert_eq!(record.ends(), (4, 4));
+    });
+    let outcomes: Vec<_> = (record.endings().iter())
+        .map(|ending| ending.outcome.as_str())
+        .collect();
+    assert_eq!(outcomes, ["done", "cancelled", "hit", "miss", "failed"]);
 }
 
 #[test]

@@ -15,14 +15,14 @@ use crate::{
     table::Memory,
 };
 
-struct World {
-    backend: MemoryBackend,
-    clock: ManualClock,
-    cache: Memory,
-    record: Record,
+pub(crate) struct World {
+    pub(crate) backend: MemoryBackend,
+    pub(crate) clock: ManualClock,
+    pub(crate) cache: Memory,
+    pub(crate) record: Record,
 }
 
-fn world(settings: impl FnOnce(CacheBuilder<MemoryBackend>) -> CacheBuilder<MemoryBackend>) -> World {
+pub(crate) fn world(settings: impl FnOnce(CacheBuilder<MemoryBackend>) -> CacheBuilder<MemoryBackend>) -> World {
     let (clock, record) = (ManualClock::new(), Record::default());
     let backend = MemoryBackend::with_clock(clock.clone());
     let builder = Cache::builder(backend.clone())
@@ -38,7 +38,7 @@ fn world(settings: impl FnOnce(CacheBuilder<MemoryBackend>) -> CacheBuilder<Memo
 
 impl World {
     /// How the last call ended; forgets all before it.
-    fn last(&self) -> Kept {
+    pub(crate) fn last(&self) -> Kept {
         self.record.endings().pop().unwrap()
     }
 
@@ -214,38 +214,6 @@ fn hooks_are_told_of_a_load_past_a_backend_that_is_away() {
 }
 
 #[test]
-fn hooks_are_told_of_every_kind_of_failed_load() {
-    let world = world(|builder| builder);
-    let cache = &world.cache;
-    block_on(async {
-        cache
-            .remember("k", 60, async || Err::<u32, _>("away"))
-            .await
-            .unwrap_err();
-        assert_eq!(world.last().failure, Some("loader"));
-        let panics = async || -> Result<u32, ()> { panic!("on purpose") };
-        cache.remember("k", 60, panics).await.unwrap_err();
-        assert_eq!(world.last().failure, Some("panic"));
-        let again = async || {
-            let inner = cache.remember("k", 60, async || Ok::<u32, ()>(1)).await;
-            assert!(inner.is_err());
-            Ok::<u32, ()>(1)
-        };
-        cache.remember("k", 60, again).await.unwrap();
-        let endings = world.record.endings();
-        assert_eq!(endings[0].failure, Some("reentrant"));
-        assert_eq!(endings[1].outcome, OperationOutcome::Loaded);
-        let options = LoadOptions::new().hard_timeout("1s");
-        let never = || std::future::pending::<Result<Loaded<u32>, ()>>();
-        let mut waits = Box::pin(cache.remember_with("slow", 60, &options, never));
-        assert!(poll!(&mut waits).is_pending());
-        world.clock.advance(Duration::from_secs(1));
-        waits.await.unwrap_err();
-        assert_eq!(world.last().failure, Some("load_timeout"));
-    });
-}
-
-#[test]
 fn hooks_are_told_where_a_fallback_policy_has_answered() {
     let policy = FallbackPolicy::callback(|_, key, error| match key {
         "known" => Fallen::value(1_u32),
@@ -300,6 +268,24 @@ fn hooks_are_told_the_bytes_before_and_after_compression() {
             .await
             .unwrap();
         assert_eq!(world.last().bytes, (Some(10_002), stored));
+    });
+}
+
+#[test]
+fn hooks_are_told_the_bytes_of_an_answer_that_was_kept_once() {
+    let options = LoadOptions::new().stale_if_error("10m").hard_timeout("1s");
+    let world = world(|builder| builder.load_options(options));
+    block_on(async {
+        (world.cache.remember("k", 60, async || Ok::<u32, ()>(1)).await).unwrap();
+        let written = world.last().bytes;
+        world.clock.advance(Duration::from_secs(65));
+        let mut waits = Box::pin(world.cache.remember("k", 60, std::future::pending::<Result<u32, ()>>));
+        assert!(poll!(&mut waits).is_pending());
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(waits.await.unwrap(), 1);
+        let ending = world.last();
+        assert!(matches!(ending.outcome, OperationOutcome::Stale { .. }));
+        assert_eq!(ending.bytes, written);
     });
 }
 

@@ -70,6 +70,13 @@ pub(crate) fn rows() -> Vec<Row> {
             |cache| cache.get::<u32>("k").await.is_ok()
         ),
         row!(
+            GetShared,
+            "get_shared[backend_get:hit]:hit",
+            "get_shared[backend_get:failed]:failed",
+            "get_shared[backend_get:cancelled]:cancelled",
+            |cache| cache.get_shared::<u32>("k").await.is_ok()
+        ),
+        row!(
             Lookup,
             "lookup[backend_get:hit]:hit",
             "lookup[backend_get:failed]:failed",

@@ -90,7 +90,10 @@ where
                         Ok(Remembered::new(value, Source::Loaded))
                     }
                     Err(error) => {
-                        self.scope.note(Note::Bypassed);
+                        // What raises is answered to nobody, and the note would be taken for another key's.
+                        if self.plan.on_error == OnError::Execute {
+                            self.scope.note(Note::Bypassed);
+                        }
                         self.or_raise(value, error)
                     }
                 };
