@@ -75,32 +75,36 @@ fn workloads(rows: &[Row]) -> Vec<&str> {
     names
 }
 
-/// Every case where somebody is better than larder, by how much, and why.
+/// Every case where somebody is better than larder, by how much, and why; a line for each workload and contender.
 fn lost(rows: &[Row]) -> String {
     let notes = notes::all();
-    let mut lines = String::new();
-    for row in rows {
+    let mut cases: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for row in rows.iter().filter(|row| !is_ours(row)) {
         let same = |other: &&Row| other.workload == row.workload && other.tasks == row.tasks;
         let ours = rows
             .iter()
             .filter(same)
             .filter(|other| other.contender.starts_with("larder"));
-        let Some(best) = ours.reduce(|best, other| if other.speed_over(best) > 1.0 { other } else { best }) else {
+        let best = ours.reduce(|best, other| if other.speed_over(best) > 1.0 { other } else { best });
+        let Some(times) = best.map(|best| row.speed_over(best)).filter(|times| *times > 1.0) else {
             continue;
         };
-        if is_ours(row) || row.speed_over(best) <= 1.0 || row.speed_over(best).is_nan() {
-            continue;
+        let case = format!("{times:.2} times as good at {}", row.tasks);
+        match cases
+            .iter_mut()
+            .find(|(workload, contender, _)| *workload == row.workload && *contender == row.contender)
+        {
+            Some((_, _, at)) => at.push(case),
+            None => cases.push((&row.workload, &row.contender, vec![case])),
         }
-        let times = row.speed_over(best);
-        let why = notes::why(&notes, &row.workload, &row.contender).unwrap_or("not explained yet.");
-        let _ = writeln!(
-            lines,
-            "- **{}** at {}, {}: {times:.2} times as good. {why}",
-            row.workload, row.tasks, row.contender
-        );
     }
-    if lines.is_empty() {
-        lines.push_str("Nowhere in this run.\n");
+    if cases.is_empty() {
+        return "Nowhere in this run.\n".into();
+    }
+    let mut lines = String::new();
+    for (workload, contender, at) in cases {
+        let why = notes::why(&notes, workload, contender).unwrap_or("Not explained yet.");
+        let _ = writeln!(lines, "- **{workload}**, {contender}: {}. {why}", at.join(", "));
     }
     lines
 }
@@ -185,7 +189,7 @@ mod tests {
         let lost = lost(&rows);
         assert_eq!(lost.lines().count(), 1, "{lost}");
         assert!(
-            lost.starts_with("- **get/10KiB** at 16, quick: 1.50 times as good. larder reads"),
+            lost.starts_with("- **get/10KiB**, quick: 1.50 times as good at 16. larder reads"),
             "{lost}"
         );
     }

@@ -94,6 +94,8 @@ const COLOURS: [RGBColor; 10] = [
 
 struct Line {
     name: String,
+    /// By the order in the rows, which begin with larder, so that a contender looks alike in every plot.
+    colour: RGBColor,
     points: Vec<(f64, f64)>,
 }
 
@@ -129,6 +131,7 @@ fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
             Some(line) => line.points.push(point),
             None => lines.push(Line {
                 name,
+                colour: COLOURS[lines.len() % COLOURS.len()],
                 points: vec![point],
             }),
         }
@@ -198,7 +201,7 @@ where
             .y_label_formatter(&|y| short(*y))
             .draw()?;
         for (which, line) in lines.iter().enumerate() {
-            let colour = COLOURS[which % COLOURS.len()];
+            let colour = line.colour;
             chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
             chart.draw_series(line.points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
             let height = 60 + 24 * i32::try_from(which)?;

@@ -19,7 +19,7 @@ use crate::{
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 const BATCHES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-/// Time, round trips and memory of the calls that take a pattern.
+/// Time, commands (many of which may share a round trip) and memory of the calls that take a pattern.
 pub(crate) async fn patterns(server: &RedisServer, rounds: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for size in SIZES {
@@ -30,15 +30,15 @@ pub(crate) async fn patterns(server: &RedisServer, rounds: usize) -> Vec<Row> {
                 let _: () = server.command(&["CONFIG", "RESETSTAT"]);
                 let [seconds, mebibytes] = in_child(call, &server.url(), size);
                 figures[3 * which].push(seconds);
-                figures[3 * which + 1].push(trips(server));
+                figures[3 * which + 1].push(commands(server));
                 figures[3 * which + 2].push(mebibytes);
             }
         }
-        let units = ["s", "round trips", "MiB"];
+        let units = ["s", "commands", "MiB"];
         for (which, values) in figures.into_iter().enumerate() {
             let (call, part) = (
                 ["scan", "delete_pattern"][which / 3],
-                ["time", "trips", "memory"][which % 3],
+                ["time", "commands", "memory"][which % 3],
             );
             rows.push(Row::of(
                 &format!("growth/{call} {part}"),
@@ -68,7 +68,7 @@ async fn fill(server: &RedisServer, size: usize) {
 }
 
 /// How many commands the server was sent since its counters were reset.
-fn trips(server: &RedisServer) -> f64 {
+fn commands(server: &RedisServer) -> f64 {
     let stats: String = server.command(&["INFO", "commandstats"]);
     let calls = |name: &str| {
         let line = stats
