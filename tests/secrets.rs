@@ -158,6 +158,7 @@ async fn misread(
 
 /// Everything that there is to read of a use of the cache by a server that is there, refuses, and goes away.
 #[test]
+#[expect(clippy::too_many_lines, reason = "all that is emitted comes together in one text")]
 fn secrets_are_in_no_debug_text_error_log_span_or_label() {
     let emitted = Emitted::default();
     let writer = emitted.clone();
