@@ -376,6 +376,11 @@ impl Node {
 }
 
 impl<T> Answer<T> {
+    /// One by the connection that was asked.
+    pub(crate) fn of(found: Result<T, FredError>) -> Self {
+        Self { found, by: None }
+    }
+
     fn none(error: FredError) -> Self {
         Self {
             found: Err(error),

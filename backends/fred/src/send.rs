@@ -6,13 +6,12 @@ use fred::{
     clients::{Client, WithOptions},
     error::{Error as FredError, ErrorKind as FredKind},
     interfaces::ClientLike,
-    types::Key,
 };
 use larder::Result;
-use larder_redis_common::{Permit, Sending, Silence, Watched};
+use larder_redis_common::{Permit, Silence, Watched};
 use tokio::runtime::Handle;
 
-use crate::{cluster::Answer, error, link::Link};
+use crate::{error, link::Link};
 
 impl Link {
     /// A client whose commands have the deadline on them.
@@ -23,27 +22,6 @@ impl Link {
     pub(crate) async fn ping_by(&self, permit: Permit) -> Result<()> {
         let client = self.bounded();
         self.read(permit, async move { client.ping::<()>(None).await }).await
-    }
-
-    /// Sends a command about `key` to the server that has it.
-    pub(crate) async fn send_to<T, F>(
-        &self,
-        key: &Key,
-        permit: Permit,
-        command: impl Fn(WithOptions<Client>, Sending) -> F + Send,
-    ) -> Answer<T>
-    where
-        F: Future<Output = Result<T, FredError>> + Send + 'static,
-        T: Send + 'static,
-    {
-        match &self.cluster {
-            // Boxed, so that what only clusters need is no part of every call.
-            Some(cluster) => Box::pin(cluster.send(&self.client(), key, permit, command)).await,
-            None => Answer {
-                found: self.see_through(permit, command(self.bounded(), Sending::ByHash)).await,
-                by: None,
-            },
-        }
     }
 
     /// Waits for a command that reads.

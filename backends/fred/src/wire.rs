@@ -11,10 +11,10 @@ use fred::{
 };
 use larder::Result;
 use larder_redis_common::{
-    Closing, Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Wire,
+    Closing, Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Watched, Wire,
 };
 
-use crate::{config, link::Link};
+use crate::{cluster::Answer, config, link::Link};
 
 impl Wire for Link {
     /// `None` stands for the only server.
@@ -25,10 +25,17 @@ impl Wire for Link {
     }
 
     async fn send(&self, command: Command, permit: Permit) -> Result<Reply> {
-        let (key, writes) = (Key::from(command.key()), command.writes());
-        let answer = self
-            .send_to(&key, permit, |client, needed| run(client, command.clone(), needed))
-            .await;
+        let writes = command.writes();
+        let answer = if let Some(cluster) = &self.cluster {
+            let (client, key) = (self.client(), Key::from(command.key()));
+            let command = |node, needed| run(node, command.clone(), needed);
+            // Boxed, so that what only clusters need is no part of every call.
+            Box::pin(cluster.send(&client, &key, permit, command)).await
+        } else {
+            // Sent once, so that nothing is cloned.
+            let command = run(self.bounded(), command, Sending::ByHash);
+            Answer::of(self.see_through(permit, command).await)
+        };
         answer.judge(self, writes).map(reply)
     }
 
@@ -149,6 +156,7 @@ fn reply(value: Value) -> Reply {
         Value::Null => Reply::Nil,
         Value::Integer(number) => Reply::Integer(number),
         Value::Bytes(bytes) => copied(&bytes),
+        Value::String(text) if &*text == "OK" => Reply::Bytes(Bytes::from_static(b"OK")),
         Value::String(text) => copied(text.inner()),
         Value::Array(parts) => Reply::Array(parts.into_iter().map(reply).collect()),
         _ => Reply::Other,
