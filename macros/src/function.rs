@@ -194,13 +194,15 @@ impl Function {
 
     /// Those that say something of the body.
     pub(crate) fn lints(&self) -> Vec<&Attribute> {
-        let is_lint = |attribute: &&Attribute| {
-            ["allow", "expect", "warn", "deny", "forbid"]
-                .iter()
-                .any(|name| attribute.path().is_ident(name))
-        };
         self.item.attrs.iter().filter(is_lint).collect()
     }
+}
+
+/// Tells whether an attribute sets the level of a lint.
+pub(crate) fn is_lint(attribute: &&Attribute) -> bool {
+    ["allow", "expect", "warn", "deny", "forbid"]
+        .iter()
+        .any(|name| attribute.path().is_ident(name))
 }
 
 /// What could leave out an argument: the expansion names it in places where nothing can be left out.

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -69,6 +69,27 @@ where
         T: DeserializeOwned,
     {
         block_on(self.bound.get())
+    }
+
+    /// See [`Cache::get_shared`](crate::Cache::get_shared).
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_local::LocalBackend;
+    /// use std::sync::Arc;
+    ///
+    /// let countries = Cache::new(LocalBackend::with_capacity(1_000)).blocking().bind::<Vec<String>>("countries");
+    /// countries.set(&vec!["Ghana".to_owned(), "Togo".to_owned()], "1h")?;
+    ///
+    /// let first = countries.get_shared()?.unwrap();
+    /// assert!(Arc::ptr_eq(&first, &countries.get_shared()?.unwrap()));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn get_shared(&self) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        block_on(self.bound.get_shared())
     }
 
     /// See [`Cache::lookup`](crate::Cache::lookup).

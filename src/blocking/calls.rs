@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use futures::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{cache::BlockingCache, park::block_on};
 use crate::{
-    backend::{CacheBackend, KeyTtl},
+    backend::{CacheBackend, KeyTtl, SweepProgress},
     cache::Lookup,
     compressor::Compressor,
     error::{Error, Result},
@@ -20,6 +22,28 @@ where
     /// See [`Cache::get`](crate::Cache::get).
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         block_on(self.cache.get(key))
+    }
+
+    /// See [`Cache::get_shared`](crate::Cache::get_shared).
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_local::LocalBackend;
+    /// use std::sync::Arc;
+    ///
+    /// let cache = Cache::new(LocalBackend::with_capacity(1_000)).blocking();
+    /// cache.set("countries", &vec!["Ghana", "Togo"], "1h")?;
+    ///
+    /// let first: Option<Arc<Vec<String>>> = cache.get_shared("countries")?;
+    /// let second = cache.get_shared("countries")?;
+    /// assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        block_on(self.cache.get_shared(key))
     }
 
     /// See [`Cache::lookup`](crate::Cache::lookup).
@@ -108,9 +132,49 @@ impl<B: CacheBackend, S, C> BlockingCache<B, S, C> {
         block_on(self.cache.delete_pattern(pattern))
     }
 
+    /// See [`Cache::delete_pattern_with`](crate::Cache::delete_pattern_with).
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let cache = Cache::new(MemoryBackend::new()).blocking();
+    /// cache.set_many((0..2_000).map(|id| (format!("user:{id}"), id)), 60)?;
+    ///
+    /// let removed = AtomicU64::new(0);
+    /// let progress = |progress: larder::SweepProgress| removed.store(progress.removed, Ordering::Relaxed);
+    /// assert_eq!(cache.delete_pattern_with("user:*", progress)?, 2_000);
+    /// assert_eq!(removed.into_inner(), 2_000);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn delete_pattern_with(&self, pattern: &str, progress: impl Fn(SweepProgress) + Send + Sync) -> Result<u64> {
+        block_on(self.cache.delete_pattern_with(pattern, progress))
+    }
+
     /// See [`Cache::clear`](crate::Cache::clear).
     pub fn clear(&self) -> Result<u64> {
         block_on(self.cache.clear())
+    }
+
+    /// See [`Cache::clear_with`](crate::Cache::clear_with).
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_memory::MemoryBackend;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let cache = Cache::builder(MemoryBackend::new()).prefix("myapp").build()?.blocking();
+    /// cache.set_many((0..10).map(|id| (format!("user:{id}"), id)), 60)?;
+    ///
+    /// let removed = AtomicU64::new(0);
+    /// let progress = |progress: larder::SweepProgress| removed.store(progress.removed, Ordering::Relaxed);
+    /// assert_eq!(cache.clear_with(progress)?, 10);
+    /// assert_eq!(removed.into_inner(), 10);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn clear_with(&self, progress: impl Fn(SweepProgress) + Send + Sync) -> Result<u64> {
+        block_on(self.cache.clear_with(progress))
     }
 
     /// See [`Cache::clear_database`](crate::Cache::clear_database).

@@ -1,4 +1,4 @@
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -80,6 +80,29 @@ where
         T: DeserializeOwned,
     {
         Ok((self.cache.read(&self.key, self.schema, OperationKind::Get).await?).into_option())
+    }
+
+    /// See [`Cache::get_shared`].
+    ///
+    /// ```
+    /// use larder::Cache;
+    /// use larder_local::LocalBackend;
+    /// use std::sync::Arc;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let countries = Cache::new(LocalBackend::with_capacity(1_000)).bind::<Vec<String>>("countries");
+    /// countries.set(&vec!["Ghana".to_owned(), "Togo".to_owned()], "1h").await?;
+    ///
+    /// let first = countries.get_shared().await?.unwrap();
+    /// assert!(Arc::ptr_eq(&first, &countries.get_shared().await?.unwrap()));
+    /// # Ok::<(), larder::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn get_shared(&self) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.cache.read_shared(&self.key, self.schema).await
     }
 
     /// See [`Cache::lookup`].

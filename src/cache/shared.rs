@@ -48,19 +48,26 @@ where
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        self.read_shared(key, self.settings().sealing.schema).await
+    }
+
+    pub(super) async fn read_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let found = self.try_share(&scope, key).await;
+        let found = self.try_share(&scope, key, schema).await;
         scope.end(&found, Lookup::outcome);
         found.map(Lookup::into_option)
     }
 
-    async fn try_share<T>(&self, scope: &Scope<'_>, key: &str) -> Result<Lookup<Arc<T>>>
+    async fn try_share<T>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
         let found = match self.store(scope).get(&physical).await {
-            Ok(Some(entry)) => self.share(scope, &physical, &entry),
+            Ok(Some(entry)) => self.share(scope, &physical, &entry, schema),
             Ok(None) => Ok(Lookup::Miss),
             Err(error) => Err(error),
         };
@@ -77,11 +84,10 @@ where
         }
     }
 
-    fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry) -> Result<Lookup<Arc<T>>>
+    fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let schema = self.settings().sealing.schema;
         if let Some(memo) = entry.kept().and_then(Kept::memo)
             && memo.header.check(S::ID, C::ID, schema).is_ok()
             && let Ok(value) = Arc::clone(&memo.value).downcast::<T>()

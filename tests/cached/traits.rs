@@ -158,3 +158,62 @@ fn an_associated_function_of_a_marked_block_needs_no_word() {
     assert_eq!(Shelf::<u8>::fresh_peek(&cache, 2).unwrap(), Some(2));
     assert_eq!(*Shelf::new(3).item(), 3);
 }
+
+mod points {
+    use larder::cached;
+    use serde::{Deserialize, Serialize};
+
+    use crate::support::Memory;
+
+    pub(super) trait Place {
+        type Point;
+
+        fn place(&self, x: u64) -> Self::Point;
+        fn across(&self, x: u64) -> u64;
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Point {
+        pub(super) x: u64,
+    }
+
+    #[deprecated]
+    fn doubled(x: u64) -> u64 {
+        x * 2
+    }
+
+    pub(super) struct Map {
+        pub(super) cache: Memory,
+    }
+
+    #[deny(deprecated)]
+    mod place {
+        use super::{Map, Place, Point, cached, doubled};
+
+        #[cached]
+        #[expect(deprecated, reason = "what is said of the block is said of the bodies in it")]
+        impl Place for Map {
+            type Point = Point;
+
+            #[cached(cache = self.cache, key = "place:{x}", ttl = "1h")]
+            fn place(&self, x: u64) -> Self::Point {
+                Self::Point { x: doubled(x) }
+            }
+
+            #[cached(cache = self.cache, key = "across:{x}", ttl = "1h")]
+            fn across(&self, x: u64) -> u64 {
+                let Self::Point { x } = self.place(x);
+                x
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_makes_and_takes_apart_a_struct_of_the_trait_and_keeps_the_lints_of_the_block() {
+    use points::{Map, Place, Point};
+
+    let map = Map { cache: memory() };
+    assert_eq!((map.place(1), map.across(1)), (Point { x: 2 }, 2));
+    assert_eq!(map.place_peek(1).unwrap(), Some(Point { x: 2 }));
+}

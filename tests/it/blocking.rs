@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use larder::{BlockingCache, CacheBackend, ErrorKind, KeyTtl, LoadError, LoadOptions, Loaded, Lookup, Source, Ttl};
+use larder::{
+    BlockingCache, CacheBackend, ErrorKind, KeyTtl, LoadError, LoadOptions, Loaded, Lookup, Source, SweepProgress, Ttl,
+};
 
 use crate::backends::{World, block_on, local, memory, on_each_backend};
 
@@ -28,6 +30,7 @@ on_each_backend! {
         cache.set("a", &1, 60).unwrap();
         assert_eq!(async_cache.get("a").await.unwrap(), Some(1));
         assert_eq!(cache.get("a").unwrap(), Some(1));
+        assert_eq!(cache.get_shared("a").unwrap().as_deref(), Some(&1));
         assert_eq!(cache.lookup::<i32>("a").unwrap(), Lookup::Hit(1));
         assert!(cache.exists("a").unwrap());
         assert_eq!(cache.ttl("a").unwrap(), KeyTtl::Expires(Duration::from_secs(60)));
@@ -56,13 +59,23 @@ on_each_backend! {
         users.set_many([("1", 1), ("2", 2)], 60).unwrap();
         assert_eq!(users.delete_pattern("1*").unwrap(), 1);
         assert_eq!(users.clear().unwrap(), 1);
+        users.set_many([("1", 1), ("2", 2)], 60).unwrap();
+        let removed = AtomicUsize::new(0);
+        let told = |progress: SweepProgress| removed.store(usize::try_from(progress.removed).unwrap(), Ordering::SeqCst);
+        assert_eq!(users.delete_pattern_with("1*", told).unwrap(), 1);
+        assert_eq!(removed.swap(0, Ordering::SeqCst), 1);
+        assert_eq!(users.clear_with(told).unwrap(), 1);
+        assert_eq!(removed.into_inner(), 1);
         assert_eq!(cache.clear_database().unwrap(), 1);
 
         let bound = cache.bind::<u8>("bound").schema_version(7);
         assert_eq!(bound.key(), "bound");
         bound.set(&1, 60).unwrap();
         assert_eq!(cache.get::<u8>("bound").unwrap(), None);
+        assert_eq!(cache.get_shared::<u8>("bound").unwrap(), None);
         assert_eq!(bound.get().unwrap(), Some(1));
+        assert_eq!(bound.get_shared().unwrap().as_deref(), Some(&1));
+        assert_eq!(async_cache.bind::<u8>("bound").get_shared().await.unwrap(), None);
         assert_eq!(bound.lookup().unwrap(), Lookup::Hit(1));
         assert!(bound.exists().unwrap() && bound.touch().unwrap() && bound.expire(9).unwrap());
         assert_eq!(bound.ttl().unwrap(), KeyTtl::Expires(Duration::from_secs(9)));
