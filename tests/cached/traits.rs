@@ -188,7 +188,9 @@ mod points {
 
     #[deny(deprecated)]
     mod place {
-        use super::{Map, Place, Point, cached, doubled};
+        #[expect(deprecated, reason = "to have what the block is to be told of")]
+        use super::doubled;
+        use super::{Map, Place, Point, cached};
 
         #[cached]
         #[expect(deprecated, reason = "what is said of the block is said of the bodies in it")]
