@@ -186,8 +186,10 @@ fn of_trait(mut block: ItemImpl, found: &mut Found) -> TokenStream {
         .iter()
         .filter(|attribute| attribute.path().is_ident("cfg"))
         .collect();
-    let lints = block.attrs.iter().filter(is_lint);
-    let beside = quote!(#(#cfgs)* #(#lints)* impl #generics #ty #clause { #(#beside)* });
+    let lints = block.attrs.iter().filter(|attribute| is_lint(attribute));
+    // A trait asks for `self` and for futures whether a body needs them or not.
+    let asked = quote!(#[allow(clippy::unused_self, clippy::unused_async)]);
+    let beside = quote!(#(#cfgs)* #(#lints)* #asked impl #generics #ty #clause { #(#beside)* });
     if of.segments.len() == 1 {
         return quote!(#block #beside);
     }

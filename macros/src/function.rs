@@ -194,12 +194,12 @@ impl Function {
 
     /// Those that say something of the body.
     pub(crate) fn lints(&self) -> Vec<&Attribute> {
-        self.item.attrs.iter().filter(is_lint).collect()
+        self.item.attrs.iter().filter(|attribute| is_lint(attribute)).collect()
     }
 }
 
 /// Tells whether an attribute sets the level of a lint.
-pub(crate) fn is_lint(attribute: &&Attribute) -> bool {
+pub(crate) fn is_lint(attribute: &Attribute) -> bool {
     ["allow", "expect", "warn", "deny", "forbid"]
         .iter()
         .any(|name| attribute.path().is_ident(name))
