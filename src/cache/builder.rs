@@ -229,7 +229,7 @@ impl<B, S, C> CacheBuilder<B, S, C> {
         self
     }
 
-    /// Takes the time from `clock`. Default: [`SystemClock`], with the waits of the [`runtime`](Self::runtime).
+    /// Takes the time from `clock`. Default: [`SystemClock`](crate::SystemClock), with the waits of the [`runtime`](Self::runtime).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
