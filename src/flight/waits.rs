@@ -120,12 +120,9 @@ fn closes_a_ring(awaited: &BTreeMap<Waiter, Vec<Await>>, flight: &Arc<Flight>, l
             open.extend(of_load.iter().map(|wait| &wait.flight));
         }
         if let Some(of_thread) = awaited.get(&Waiter::Thread(place.thread())) {
-            // The thread is in the innermost, and polls what that polls.
-            let innermost = of_thread.iter().map(|wait| wait.wait).max();
-            if innermost != Some(place.wait()) {
-                let inner = of_thread.iter().filter(|wait| Some(wait.wait) == innermost);
-                open.extend(inner.map(|wait| &wait.flight));
-            }
+            // The thread gets back to the load when every wait inside of the load's own is over.
+            let inner = of_thread.iter().filter(|wait| wait.wait > place.wait());
+            open.extend(inner.map(|wait| &wait.flight));
         }
     }
     false

@@ -1,9 +1,13 @@
 //! Loads that would wait for each other, and nobody else. The clock stands still: whoever waits in vain waits for ever.
 
 use std::{
+    collections::HashMap,
     future::pending,
     pin::pin,
-    sync::{Barrier, LazyLock},
+    sync::{
+        Barrier, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -166,6 +170,48 @@ fn a_thread_that_waits_for_a_load_held_up_by_its_own_loads_for_itself() {
     });
     // B's thread ends too: with A's load gone it loads "a" for itself.
     assert_eq!(answer.unwrap(), 2);
+}
+
+#[test]
+fn a_load_held_up_by_a_thread_waits_for_all_that_the_thread_has_still_to_wait_for() {
+    // A thread has begun "x". It now waits for "y", and then has to wait for "z", whose loader asks for "x".
+    let cache = memory().cache();
+    let blocking = cache.blocking();
+    let (z_begun, y_begun, has_x) = (Barrier::new(2), Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|scope| {
+        block_on(async {
+            let mut stuck = pin!(cache.remember("x", 60, pending::<Result<u32, String>>));
+            assert!(poll!(&mut stuck).is_pending());
+            scope.spawn(|| {
+                blocking.remember("z", 60, || {
+                    z_begun.wait();
+                    while cache.stats().waiting < 2 {
+                        thread::yield_now();
+                    }
+                    let x = get(&blocking, "x", 1);
+                    has_x.store(true, Ordering::SeqCst);
+                    x
+                })
+            });
+            scope.spawn(|| {
+                blocking.remember("y", 60, || {
+                    y_begun.wait();
+                    while cache.stats().waiting < 3 && !has_x.load(Ordering::SeqCst) {
+                        thread::yield_now();
+                    }
+                    Ok::<_, String>(2_u32)
+                })
+            });
+            z_begun.wait();
+            let load = |missing: Vec<&'static str>| {
+                assert_eq!(missing, ["k"]);
+                y_begun.wait();
+                Ok::<_, Failure>([("k", get(&blocking, "y", 100)?)])
+            };
+            let both = blocking.remember_many(["z", "k"], |key| (*key).to_owned(), 60, load);
+            assert_eq!(both.unwrap(), HashMap::from([("z", 1), ("k", 2)]));
+        });
+    });
 }
 
 #[test]
