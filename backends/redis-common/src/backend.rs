@@ -12,8 +12,8 @@ macro_rules! backend {
         ///
         /// Beyond the contract of [`CacheBackend`](larder::CacheBackend):
         ///
-        /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command that
-        ///   has not left this process by its deadline is not sent at all.
+        /// - Each command has the deadline of the connection and is sent once, never again after a failure. A command
+        ///   that is not in the client's hands by its deadline is not sent at all.
         /// - While the server is away, calls fail at once; within the first moments of an outage, at their deadline.
         /// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN, or that it has too many clients, counts as away, and
         ///   so do the nodes of a cluster that go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
