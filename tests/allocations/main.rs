@@ -1,9 +1,14 @@
 //! What calls allocate, counted exactly, on the thread that makes them.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use allocation_counter::measure;
 use bytes::Bytes;
 use futures::executor::block_on;
-use larder::{Cache, CacheBackend, Expiry, NoCompression, SetOptions};
+use larder::{Cache, CacheBackend, Ending, Expiry, Hook, NoCompression, Operation, OperationKind, SetOptions};
 use larder_local::LocalBackend;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +50,29 @@ fn a_local_hit_of_a_struct_without_heap_fields_allocates_nothing() {
     let cache = cache();
     let hit = || assert_eq!(block_on(cache.get("here")).unwrap(), Some(HERE));
     assert_eq!(allocations(hit), 0);
+}
+
+/// Counts the calls that have ended, and keeps nothing of any.
+#[derive(Default)]
+struct Ends(AtomicU64);
+
+impl Hook for Ends {
+    fn wants(&self, kind: OperationKind) -> bool {
+        kind.is_call()
+    }
+
+    fn finish(&self, _operation: &Operation<'_>, _ending: &Ending<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_hook_that_keeps_nothing_of_a_call_adds_one_allocation() {
+    let ends = Arc::new(Ends::default());
+    let cache = cache().with_hooks([ends.clone() as Arc<dyn Hook>]);
+    let hit = || assert_eq!(block_on(cache.get("here")).unwrap(), Some(HERE));
+    assert_eq!(allocations(hit), 1);
+    assert_eq!(ends.0.load(Ordering::Relaxed), 4);
 }
 
 #[test]
