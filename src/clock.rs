@@ -9,6 +9,8 @@ use std::{
 
 use futures_timer::Delay;
 use parking_lot::Mutex;
+#[cfg(target_os = "linux")]
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::runtime::Runtime;
 
@@ -30,6 +32,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time since some fixed moment, never decreasing.
     fn monotonic(&self) -> Duration;
 
+    /// A reading of [`monotonic`](Self::monotonic) that may be up to a second behind, where that is cheaper to have.
+    ///
+    /// Never ahead: what is far from its end by this reading plus a second is so by the other too.
+    fn monotonic_coarse(&self) -> Duration {
+        self.monotonic()
+    }
+
     /// Waits for `span` of this clock's monotonic time.
     fn sleep(&self, span: Duration) -> Sleep;
 }
@@ -44,6 +53,10 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 
     fn monotonic(&self) -> Duration {
         (**self).monotonic()
+    }
+
+    fn monotonic_coarse(&self) -> Duration {
+        (**self).monotonic_coarse()
     }
 
     fn sleep(&self, span: Duration) -> Sleep {
@@ -65,13 +78,21 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: Instant,
+    /// The origin of the coarse reading.
+    #[cfg(target_os = "linux")]
+    ticks_from: Duration,
 }
 
 impl SystemClock {
     /// Makes a clock whose monotonic reading starts at zero now.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+            // After the other one, so that the coarse reading is never ahead of it.
+            #[cfg(target_os = "linux")]
+            ticks_from: read(ClockId::Monotonic),
+        }
     }
 }
 
@@ -91,9 +112,21 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
+    // The time of the kernel's last tick, at a third of what it costs to ask the hardware.
+    #[cfg(target_os = "linux")]
+    fn monotonic_coarse(&self) -> Duration {
+        // The last tick may have been before the clock was made.
+        read(ClockId::MonotonicCoarse).saturating_sub(self.ticks_from)
+    }
+
     fn sleep(&self, span: Duration) -> Sleep {
         Box::pin(Delay::new(span))
     }
+}
+
+#[cfg(target_os = "linux")]
+fn read(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
 /// The machine's own clocks, with the waits of a runtime.
@@ -119,6 +152,10 @@ impl Clock for RuntimeClock {
 
     fn monotonic(&self) -> Duration {
         self.system.monotonic()
+    }
+
+    fn monotonic_coarse(&self) -> Duration {
+        self.system.monotonic_coarse()
     }
 
     fn sleep(&self, span: Duration) -> Sleep {
@@ -232,6 +269,17 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_coarse_reading_is_never_ahead_and_not_a_second_behind() {
+        let clock = SystemClock::new();
+        for _ in 0..10_000 {
+            let before = clock.monotonic();
+            let coarse = clock.monotonic_coarse();
+            assert!(coarse + Duration::from_secs(1) > before, "{coarse:?}, {before:?}");
+            assert!(coarse <= clock.monotonic());
+        }
+    }
 
     #[test]
     fn setting_the_unix_time_back_leaves_the_monotonic_reading_alone() {

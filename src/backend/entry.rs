@@ -45,6 +45,7 @@ impl Entry {
 
     /// The stored bytes.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &Bytes {
         match &self.body {
             Body::Plain(bytes) => bytes,
@@ -61,6 +62,7 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub(crate) fn kept(&self) -> Option<&Kept> {
         match &self.body {
             Body::Plain(_) => None,
@@ -76,6 +78,7 @@ impl Entry {
 }
 
 impl From<Kept> for Entry {
+    #[inline]
     fn from(kept: Kept) -> Self {
         Self {
             body: Body::Kept(kept),

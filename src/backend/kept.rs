@@ -60,11 +60,13 @@ impl Kept {
 
     /// The stored bytes.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &Bytes {
         &self.inner.bytes
     }
 
     /// Tells whether the bytes were found to be what was written under their key.
+    #[inline]
     pub(crate) fn is_intact(&self) -> bool {
         self.inner.is_intact.load(Ordering::Relaxed)
     }
@@ -73,6 +75,7 @@ impl Kept {
         self.inner.is_intact.store(true, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn memo(&self) -> Option<&Memo> {
         self.inner.memo.get()
     }

@@ -3,14 +3,14 @@ use std::{sync::atomic::Ordering, time::Duration};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Cache, OnUndecodable, during};
+use super::{Cache, OnUndecodable, during, keyspace::KeyRoom};
 use crate::{
     backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
-    envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse},
+    envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse, plain_payload},
     error::Result,
     hook::{Note, OperationKind, OperationOutcome, Scope},
-    serializer::{Decoded, Serializer},
+    serializer::{self, Decoded, Serializer},
 };
 
 /// What stands under a key, with the two kinds of nothing told apart.
@@ -114,19 +114,22 @@ where
         kind: OperationKind,
     ) -> Result<Lookup<T>> {
         let scope = self.begin(kind, Some(key), None);
-        let found = self.try_read(&scope, key, schema).await;
-        scope.end(&found, Lookup::outcome);
-        found
-    }
-
-    async fn try_read<T: DeserializeOwned>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<T>> {
-        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
-        let found = match self.store(scope).get(&physical).await {
-            Ok(Some(entry)) => self.decode_entry(scope, &physical, &entry, schema),
-            Ok(None) => Ok(Lookup::Miss),
+        let mut room = KeyRoom::new();
+        // One future deep, and what was found is moved as little as can be: both are felt in a hit on a local map.
+        let found = match self.inner.keys.physical_in(key, &mut room) {
+            Ok(physical) => match self.store(&scope).get(physical).await {
+                Ok(Some(entry)) => self.decode_entry(&scope, physical, &entry, schema),
+                Ok(None) => Ok(Lookup::Miss),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
-        self.or_substitute(scope, key, found.map_err(during(scope.name())))
+        let found = match found {
+            Err(error) => self.or_substitute(&scope, key, Err(error.with_operation(scope.name()))),
+            found => found,
+        };
+        scope.end(&found, Lookup::outcome);
+        found
     }
 
     /// The answer that a stored entry gives a reader.
@@ -154,6 +157,16 @@ where
         entry: &Entry,
         schema: u32,
     ) -> Result<Lookup<T>> {
+        // What was checked before and is but a payload needs no more than to be decoded.
+        if entry.kept().is_some_and(Kept::is_intact)
+            && let Some(payload) = plain_payload(entry.bytes(), S::ID, schema)
+        {
+            scope.note_bytes(Some(payload.len()), entry.bytes().len());
+            return match serializer::decode(&self.inner.core.serializer, payload) {
+                Ok(value) => Ok(Lookup::Hit(value)),
+                Err(_) => self.undecodable(scope, Undecodable::Payload).map(|()| Lookup::Miss),
+            };
+        }
         match self.open_entry(scope, physical, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),

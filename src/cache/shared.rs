@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Cache, Lookup, during};
+use super::{Cache, Lookup, keyspace::KeyRoom};
 use crate::{
     backend::{CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
     envelope::Opened,
-    error::Result,
+    error::{Error, Result},
     hook::{OperationKind, Scope},
     serializer::{Decoded, Serializer},
 };
@@ -56,34 +56,38 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let found = self.try_share(&scope, key, schema).await;
+        let mut room = KeyRoom::new();
+        let found = match self.inner.keys.physical_in(key, &mut room) {
+            Ok(physical) => match self.store(&scope).get(physical).await {
+                Ok(Some(entry)) => self.share(&scope, physical, &entry, schema),
+                Ok(None) => Ok(Lookup::Miss),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        let found = match found {
+            Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
+            found => found,
+        };
         scope.end(&found, Lookup::outcome);
         found.map(Lookup::into_option)
     }
 
-    async fn try_share<T>(&self, scope: &Scope<'_>, key: &str, schema: u32) -> Result<Lookup<Arc<T>>>
-    where
-        T: DeserializeOwned + Send + Sync + 'static,
-    {
-        let physical = self.inner.keys.physical(key).map_err(during(scope.name()))?;
-        let found = match self.store(scope).get(&physical).await {
-            Ok(Some(entry)) => self.share(scope, &physical, &entry, schema),
-            Ok(None) => Ok(Lookup::Miss),
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(found) => Ok(found),
-            Err(error) => {
-                let failed = Err(error.with_operation(scope.name()));
-                Ok(match self.or_substitute(scope, key, failed)? {
-                    Lookup::Hit(value) => Lookup::Hit(Arc::new(value)),
-                    Lookup::Absent => Lookup::Absent,
-                    Lookup::Miss => Lookup::Miss,
-                })
-            }
-        }
+    #[cold]
+    fn substitute_shared<T: DeserializeOwned>(
+        &self,
+        scope: &Scope<'_>,
+        key: &str,
+        error: Error,
+    ) -> Result<Lookup<Arc<T>>> {
+        Ok(match self.or_substitute(scope, key, Err(error))? {
+            Lookup::Hit(value) => Lookup::Hit(Arc::new(value)),
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Miss => Lookup::Miss,
+        })
     }
 
+    #[inline]
     fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -93,7 +97,11 @@ where
             && let Ok(value) = Arc::clone(&memo.value).downcast::<T>()
         {
             scope.note_bytes(None, entry.bytes().len());
-            return Ok(self.answer(Decoded::Value(value), &memo.header));
+            return Ok(if self.is_over(&memo.header) {
+                Lookup::Miss
+            } else {
+                Lookup::Hit(value)
+            });
         }
         match self.open_entry::<T>(scope, physical, entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {

@@ -131,12 +131,14 @@ impl Times {
 
 impl Header {
     /// What is left of the value's logical life at `now`; `None` where only the backend's own expiry counts.
+    #[inline]
     pub(crate) fn fresh_for(&self, now: Duration) -> Option<Duration> {
         self.times
             .filter(|times| times.expires != Times::NEVER)
             .map(|times| times.expires.saturating_sub(now))
     }
 
+    #[inline]
     pub(crate) fn times(&self) -> Option<Times> {
         self.times
     }
@@ -146,6 +148,7 @@ impl Header {
     }
 
     /// Checks that this cache's codec wrote the entry, for values of this schema.
+    #[inline]
     pub(crate) fn check(&self, serializer: u8, compressor: u8, schema: u32) -> Result<(), Undecodable> {
         if self.serializer != serializer {
             return Err(Undecodable::Serializer {
@@ -171,6 +174,16 @@ impl Header {
     pub(super) fn covered<'a>(&self, entry: &'a [u8]) -> [&'a [u8]; 2] {
         [&entry[..self.covered.0], &entry[self.covered.1.clone()]]
     }
+}
+
+/// The payload of a value that is nothing but its payload, as most are: no `None`, not compressed, without a lease or a
+/// logical life, and what this cache's codec wrote for this schema. Whether it is intact is for the caller to know.
+#[inline]
+pub(crate) fn plain_payload(entry: &[u8], serializer: u8, schema: u32) -> Option<&[u8]> {
+    let (head, payload) = entry.split_first_chunk::<{ FIXED + IDS + CHECKSUM }>()?;
+    let schema = schema.to_le_bytes();
+    let ids = [0, serializer, 0, schema[0], schema[1], schema[2], schema[3]];
+    (head[..KIND_VALUE.len()] == KIND_VALUE && head[SHORT_LEN..FIXED + IDS] == ids).then_some(payload)
 }
 
 /// Reads the header at the beginning of `bytes`, which may be a whole entry or its first [`HEAD_LEN`] bytes.

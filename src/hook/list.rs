@@ -79,6 +79,7 @@ impl Hooks {
     }
 
     /// The list, where a call of this kind, or a part of it, is wanted by any hook.
+    #[inline]
     pub(super) fn watching(&self) -> Option<&Arc<List>> {
         self.0.as_ref().filter(|list| list.wanted != 0 && !is_inside())
     }

@@ -46,6 +46,7 @@ struct Active<'a> {
 
 impl Hooks {
     /// Begins a call of a cache.
+    #[inline]
     pub(crate) fn begin<'a>(
         &self,
         kind: OperationKind,
@@ -53,28 +54,7 @@ impl Hooks {
         batch_size: Option<usize>,
         system: impl FnOnce() -> &'static str,
     ) -> Scope<'a> {
-        let active = self.watching().map(|list| {
-            let mut active = Box::new(Active {
-                list: Arc::clone(list),
-                spans: Vec::new(),
-                parent: None,
-                key: key.map(Cow::Borrowed),
-                batch_size,
-                attempt: AtomicU32::new(1),
-                system: system(),
-                began: list.clock.monotonic(),
-                facts: Mutex::default(),
-                shared: None,
-            });
-            for (at, watcher) in list.watchers.iter().enumerate() {
-                if watcher.wants(kind)
-                    && let Some(span) = watcher.call(|hook| hook.start(&active.operation(kind))).flatten()
-                {
-                    active.spans.push((at, span));
-                }
-            }
-            active
-        });
+        let active = (self.watching()).map(|list| Active::begin(list, kind, key, batch_size, system()));
         Scope { kind, active }
     }
 }
@@ -86,6 +66,7 @@ impl Scope<'_> {
     }
 
     /// The name of the operation, as errors have it.
+    #[inline]
     pub(crate) const fn name(&self) -> &'static str {
         self.kind.as_str()
     }
@@ -94,6 +75,7 @@ impl Scope<'_> {
         self.kind
     }
 
+    #[inline]
     pub(crate) const fn is_active(&self) -> bool {
         self.active.is_some()
     }
@@ -147,6 +129,7 @@ impl Scope<'_> {
     }
 
     /// Notes the size of a value, where it is known, and of its entry.
+    #[inline]
     pub(crate) fn note_bytes(&self, serialized: Option<usize>, stored: usize) {
         self.learn(|facts| {
             if let Some(serialized) = serialized {
@@ -156,6 +139,7 @@ impl Scope<'_> {
         });
     }
 
+    #[inline]
     fn learn(&self, learn: impl Fn(&mut Facts)) {
         if let Some(active) = &self.active {
             learn(&mut active.facts.lock());
@@ -187,6 +171,7 @@ impl Scope<'_> {
     }
 
     /// Ends the operation of one key.
+    #[inline]
     pub(crate) fn end<T>(self, answer: &Result<T>, outcome: impl FnOnce(&T) -> OperationOutcome) {
         if self.is_active() {
             self.count(answer, outcome);
@@ -227,6 +212,37 @@ impl Scope<'_> {
             future.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+impl<'a> Active<'a> {
+    fn begin(
+        list: &Arc<List>,
+        kind: OperationKind,
+        key: Option<&'a str>,
+        batch_size: Option<usize>,
+        system: &'static str,
+    ) -> Box<Self> {
+        let mut active = Box::new(Active {
+            list: Arc::clone(list),
+            spans: Vec::new(),
+            parent: None,
+            key: key.map(Cow::Borrowed),
+            batch_size,
+            attempt: AtomicU32::new(1),
+            system,
+            began: list.clock.monotonic(),
+            facts: Mutex::default(),
+            shared: None,
+        });
+        for (at, watcher) in list.watchers.iter().enumerate() {
+            if watcher.wants(kind)
+                && let Some(span) = watcher.call(|hook| hook.start(&active.operation(kind))).flatten()
+            {
+                active.spans.push((at, span));
+            }
+        }
+        active
     }
 }
 
@@ -326,6 +342,7 @@ impl Drop for Entered {
 }
 
 impl Drop for Scope<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(active) = self.active.take() {
             // What unwinds has not been dropped by its caller: a serializer or a backend has panicked.

@@ -21,6 +21,10 @@ impl<'a, B: CacheBackend> Store<'a, B> {
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        // Apart from the rest, so that a hit nobody listens to carries nothing of it.
+        if !self.scope.is_active() {
+            return self.backend.get(key).await;
+        }
         let part = self.scope.child(OperationKind::BackendGet, Some(key), None);
         let entry = self.backend.get(key).await;
         if part.is_active() {

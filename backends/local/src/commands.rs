@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Head, Kept, KeyTtl, Outcome, Result, SetItem, SetOptions,
-    SweepListener, delete_by_scan, delete_by_scan_with, glob,
+    CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+    delete_by_scan, delete_by_scan_with, glob,
 };
 
 use crate::LocalBackend;
@@ -19,15 +19,17 @@ impl CacheBackend for LocalBackend {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        Ok(self.map().read(key).map(entry))
+        Ok(self.map().read(key).map(Entry::from))
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
-        keys.iter().map(|key| Ok(self.map().read(key).map(entry))).collect()
+        keys.iter()
+            .map(|key| Ok(self.map().read(key).map(Entry::from)))
+            .collect()
     }
 
     async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
-        Ok(self.map().read(key).map(|(value, ttl)| {
+        Ok(self.map().read_with_life(key).map(|(value, ttl)| {
             let value = value.bytes();
             Head::new(value.slice(..n.min(value.len())), value.len() as u64, ttl)
         }))
@@ -100,10 +102,6 @@ impl CacheBackend for LocalBackend {
     ) -> impl Future<Output = Result<u64>> + Send {
         delete_by_scan_with(self, pattern, progress)
     }
-}
-
-fn entry((value, ttl): (Kept, KeyTtl)) -> Entry {
-    Entry::from(value).with_ttl(ttl)
 }
 
 fn named<T>(operation: &'static str, result: Result<T>) -> Result<T> {

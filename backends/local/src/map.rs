@@ -39,8 +39,18 @@ impl Map {
         &self.entries
     }
 
-    /// The value under `key` and its remaining life; an expired entry is removed on the way.
-    pub(crate) fn read(&self, key: &str) -> Option<(Kept, KeyTtl)> {
+    /// The value under `key`; an expired entry is removed on the way.
+    pub(crate) fn read(&self, key: &str) -> Option<Kept> {
+        let slot = self.entries.get(key)?;
+        if !slot.is_dead_to_a_reader(&*self.clock) {
+            return Some(slot.value);
+        }
+        self.remove_dead(key);
+        None
+    }
+
+    /// The value under `key` with its remaining life, as [`read`](Self::read) has it.
+    pub(crate) fn read_with_life(&self, key: &str) -> Option<(Kept, KeyTtl)> {
         let slot = self.entries.get(key)?;
         if let Some(ttl) = slot.ttl(&*self.clock) {
             return Some((slot.value, ttl));

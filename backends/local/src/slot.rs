@@ -7,6 +7,9 @@ use quick_cache::Weighter;
 /// table, with the headers of two allocations.
 pub(crate) const ENTRY_OVERHEAD: u64 = 128;
 
+/// How far behind the time a coarse reading of it may be.
+const COARSE: Duration = Duration::from_secs(1);
+
 /// A value and the moment its life ends, by the monotonic reading of the backend's clock.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
@@ -18,6 +21,13 @@ impl Slot {
     /// Tells whether the life is over. Reads the clock only where there is a life: most hits need not.
     pub(crate) fn is_dead(&self, clock: &dyn Clock) -> bool {
         self.dies.is_some_and(|dies| dies <= clock.monotonic())
+    }
+
+    /// The same for a hit, which most often need not know the time exactly.
+    pub(crate) fn is_dead_to_a_reader(&self, clock: &dyn Clock) -> bool {
+        let is_far_off = |dies| dies > clock.monotonic_coarse() + COARSE;
+        self.dies
+            .is_some_and(|dies| !is_far_off(dies) && dies <= clock.monotonic())
     }
 
     /// The remaining life, or `None` where it is over by now.

@@ -71,7 +71,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn read(entry: Option<Entry>) -> String {
-    format!("{:?}", entry.map(|entry| (entry.ttl(), entry.into_bytes())))
+    // Without the life, which `get` of the other backend tells and this one's does not; `head` compares it.
+    format!("{:?}", entry.map(Entry::into_bytes))
 }
 
 fn each<T>(results: Vec<Result<T>>, show: impl Fn(T) -> String) -> String {
