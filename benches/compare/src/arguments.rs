@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::measure::Effort;
+use crate::race::Effort;
 
 /// What is printed where the command line can not be read.
 pub(crate) const USAGE: &str = "\
@@ -53,6 +53,12 @@ impl Arguments {
                 _ => return Err(format!("{word:?}: there is a filter already, {:?}", arguments.filter)),
             }
         }
+        if arguments.from.is_some() && !arguments.filter.is_empty() {
+            return Err(format!(
+                "--from takes every row of its file; leave the filter {:?} out",
+                arguments.filter
+            ));
+        }
         if arguments.write && !arguments.filter.is_empty() {
             return Err(format!(
                 "--write renews the whole page from one run; leave the filter {:?} out",
@@ -67,10 +73,6 @@ impl Arguments {
             rounds: self.rounds,
             turn: Duration::from_secs_f64(self.seconds),
         }
-    }
-
-    pub(crate) fn wants(&self, workload: &str) -> bool {
-        workload.contains(&self.filter)
     }
 }
 
@@ -91,7 +93,7 @@ mod tests {
     fn a_filter_and_options_may_stand_in_any_order() {
         let arguments = parse("--rounds 7 get/ --json out.json --seconds 0.1").unwrap();
         assert_eq!((arguments.rounds, arguments.filter.as_str()), (7, "get/"));
-        assert!(arguments.wants("get/100B") && !arguments.wants("set/100B"));
+        assert_eq!(arguments.json, Some("out.json".into()));
     }
 
     #[test]
@@ -103,5 +105,14 @@ mod tests {
         assert_eq!(parse("--bogus").unwrap_err(), "\"--bogus\": there is no such option");
         assert_eq!(parse("--json").unwrap_err(), "--json: what follows it is missing");
         assert!(parse("get --write").unwrap_err().contains("\"get\""));
+        assert!(parse("get --from rows.json").unwrap_err().contains("\"get\""));
+    }
+
+    #[test]
+    fn the_usage_names_every_workload() {
+        let named: Vec<&str> = USAGE.split_whitespace().collect();
+        for (workload, _) in crate::plan::WORKLOADS {
+            assert!(named.contains(&workload), "{workload}");
+        }
     }
 }

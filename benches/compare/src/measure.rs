@@ -1,8 +1,9 @@
-//! Rounds in which every contender has its turn, and the medians of them.
+//! Calls that are made again and again, and the medians of what they cost.
 
 use std::{
     future::Future,
     hint::black_box,
+    panic::resume_unwind,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,17 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-
-/// How long and how often is measured.
-#[derive(Debug, Clone, Copy)]
-pub struct Effort {
-    /// Rounds that count; one more before them warms up.
-    pub rounds: usize,
-    /// The length of each contender's turn.
-    pub turn: Duration,
-}
+use tokio::task::JoinHandle;
 
 /// One figure of one turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,12 +37,6 @@ impl Figure {
         self.part = Some(part.into());
         self
     }
-}
-
-/// A contender in one workload.
-pub struct Lane {
-    pub contender: String,
-    pub turn: Box<dyn Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync>,
 }
 
 /// The median of the rounds of one figure.
@@ -84,6 +70,11 @@ impl Row {
         }
     }
 
+    /// No rival: larder, the limit, or the yardstick of a plot.
+    pub fn is_ours(&self) -> bool {
+        self.contender.starts_with("larder") || ["redis-benchmark", "tasks alone"].contains(&self.contender.as_str())
+    }
+
     /// Rates and ratios of hits are the better the higher; everything else is a cost.
     pub fn higher_is_better(&self) -> bool {
         self.unit.ends_with("/s") || self.unit == "%"
@@ -97,33 +88,6 @@ impl Row {
             other.median / self.median
         }
     }
-}
-
-/// Lets every lane have its turn in every round, each round beginning with another, and answers the medians.
-pub async fn race(workload: &str, tasks: usize, lanes: &[Lane], effort: Effort) -> Vec<Row> {
-    let mut turns: Vec<Vec<Vec<Figure>>> = lanes.iter().map(|_| Vec::new()).collect();
-    for round in 0..=effort.rounds {
-        for place in 0..lanes.len() {
-            let which = (place + round) % lanes.len();
-            let figures = (lanes[which].turn)(effort.turn).await;
-            // The first round warms up.
-            if round > 0 {
-                turns[which].push(figures);
-            }
-        }
-    }
-    let mut rows = Vec::new();
-    for (lane, turns) in lanes.iter().zip(turns) {
-        for (which, figure) in turns[0].iter().enumerate() {
-            let name = match &figure.part {
-                Some(part) => format!("{workload} {part}"),
-                None => workload.to_owned(),
-            };
-            let values = turns.iter().map(|figures| figures[which].value).collect();
-            rows.push(Row::of(&name, tasks, &lane.contender, &figure.unit, values));
-        }
-    }
-    rows
 }
 
 /// Calls that can be made again and again.
@@ -149,7 +113,7 @@ pub async fn hammer(calls: Arc<impl Calls>, tasks: usize, turn: Duration) -> Vec
     let mut made = 0;
     let mut times = Vec::new();
     for task in running {
-        let (calls, took) = task.await.expect("no call fails");
+        let (calls, took) = joined(task).await;
         made += calls;
         times.extend(took);
     }
@@ -161,6 +125,11 @@ pub async fn hammer(calls: Arc<impl Calls>, tasks: usize, turn: Duration) -> Vec
         figures.push(Figure::new(p50, "us").part("p50"));
     }
     figures
+}
+
+/// What a task of the harness comes to; its panic is the caller's.
+pub async fn joined<T>(task: JoinHandle<T>) -> T {
+    task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 async fn task_loop(calls: &impl Calls, first: usize, stop: &AtomicBool, timed: bool) -> (usize, Vec<Duration>) {

@@ -8,20 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::BoxFuture;
-
 use crate::{
     contender::{Load, Many, Remember},
     measure::Figure,
     payload::{Document, Payload, Profile},
+    race::Turn,
     workloads::{
         many::{self, Batch},
         remember,
         single::{self, Single},
     },
 };
-
-type Turn = Box<dyn Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync>;
 
 /// Everything there is to measure of a remote contender.
 pub trait Whole: Many<Profile> + Many<Document> + Remember<Profile> {}
@@ -72,7 +69,7 @@ pub fn serve<R: Whole, F: Future<Output = R>>(contender: &str, connect: impl Fn(
 }
 
 async fn prepare<R: Whole>(contender: &str, remote: &Arc<R>, work: &str, tasks: usize) -> Turn {
-    let remote = Arc::clone(remote);
+    let (contender, remote) = (contender.to_owned(), Arc::clone(remote));
     match work {
         "get/100B" => Box::new(single::turn::<Profile, R>(contender, remote, Single::Get, tasks).await),
         "get/10KiB" => Box::new(single::turn::<Document, R>(contender, remote, Single::Get, tasks).await),
@@ -80,7 +77,7 @@ async fn prepare<R: Whole>(contender: &str, remote: &Arc<R>, work: &str, tasks: 
         "get_many/100" => Box::new(many::turn::<Profile, R>(contender, remote, Batch::Get, tasks).await),
         "set_many/100" => Box::new(many::turn::<Profile, R>(contender, remote, Batch::Set, tasks).await),
         "remember/hit" => Box::new(remember::hits::<Profile, R>(contender, remote, tasks).await),
-        "remember/stampede" => Box::new(remember::stampede::<Profile, R>(contender, &remote, tasks)),
+        "remember/stampede" => Box::new(remember::stampede::<Profile, R>(contender, remote, tasks)),
         _ => panic!("no such workload: {work}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,17 +10,17 @@ use std::{
 
 use futures::FutureExt;
 
-use crate::measure::{Figure, Lane};
+use crate::{
+    measure::{Figure, joined},
+    race::{Connected, Lane, Turn},
+};
 
-pub(crate) struct External {
-    name: String,
-    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
-    child: Mutex<Child>,
-}
+/// A contender that is built.
+pub(crate) struct Program(PathBuf);
 
-impl External {
-    /// Builds and starts the package in the folder `name`, and connects it to the server.
-    pub(crate) fn start(name: &str, url: &str) -> Result<Self, String> {
+impl Program {
+    /// Builds the package in the folder `name`.
+    pub(crate) fn build(name: &str) -> Result<Self, String> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = here.join("target");
         let built = Command::new(env!("CARGO"))
@@ -32,7 +32,12 @@ impl External {
         if !built.is_ok_and(|status| status.success()) {
             return Err("it does not build".into());
         }
-        let mut child = Command::new(target.join("release").join(format!("larder-compare-{name}")))
+        Ok(Self(target.join("release").join(format!("larder-compare-{name}"))))
+    }
+
+    /// A process that is connected to the server.
+    pub(crate) fn start(&self, url: &str) -> Result<Arc<External>, String> {
+        let mut child = Command::new(&self.0)
             // It refuses a server without TLS otherwise, loopback or not.
             .env("OXCACHE_ALLOW_INSECURE_REDIS", "I_UNDERSTAND_THE_RISKS")
             .stdin(Stdio::piped())
@@ -40,34 +45,41 @@ impl External {
             .spawn()
             .map_err(|error| format!("it does not start: {error}"))?;
         let pipes = child.stdin.take().zip(child.stdout.take()).expect("both are piped");
-        let external = Self {
-            name: name.into(),
+        let external = External {
             pipes: Mutex::new((pipes.0, BufReader::new(pipes.1))),
             child: Mutex::new(child),
         };
         external.ask(&format!("open {url}"))?;
-        Ok(external)
+        Ok(Arc::new(external))
     }
+}
 
+pub(crate) struct External {
+    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    child: Mutex<Child>,
+}
+
+impl External {
     /// Sends a line and waits for the figures that answer it.
-    pub(crate) fn ask(&self, line: &str) -> Result<Vec<Figure>, String> {
-        let mut pipes = self.pipes.lock().expect("nobody panics while it asks");
-        writeln!(pipes.0, "{line}").map_err(|error| format!("{line}: {error}"))?;
+    fn ask(&self, line: &str) -> Result<Vec<Figure>, String> {
+        let told = |error: &dyn std::fmt::Display| format!("{line}: {error}");
+        let mut pipes = self.pipes.lock().map_err(|error| told(&error))?;
+        writeln!(pipes.0, "{line}").map_err(|error| told(&error))?;
         let mut answer = String::new();
-        pipes
-            .1
-            .read_line(&mut answer)
-            .map_err(|error| format!("{line}: {error}"))?;
-        serde_json::from_str(&answer).map_err(|error| format!("{line}: {error}"))
+        pipes.1.read_line(&mut answer).map_err(|error| told(&error))?;
+        if answer.is_empty() {
+            return Err(told(&"its process ended"));
+        }
+        serde_json::from_str(&answer).map_err(|error| told(&error))
     }
 
-    /// [`ask`](Self::ask) that may be given up, which ends the process.
-    pub(crate) async fn ask_or_end(self: &Arc<Self>, line: &'static str) -> Result<Vec<Figure>, String> {
+    /// Asks and may be given up, which ends the process.
+    pub(crate) async fn ask_or_end(self: &Arc<Self>, line: String) -> Result<Vec<Figure>, String> {
         let given_up = GivenUp(Some(self));
         let external = Arc::clone(self);
-        let answer = tokio::task::spawn_blocking(move || external.ask(line)).await;
+        let answer = joined(tokio::task::spawn_blocking(move || external.ask(&line))).await;
         given_up.not();
-        answer.unwrap_or_else(|panic| Err(panic.to_string()))
+        answer
     }
 
     fn end(&self) {
@@ -76,21 +88,24 @@ impl External {
             let _ = child.wait();
         }
     }
+}
 
-    pub(crate) fn lane(self: &Arc<Self>, workload: &str, tasks: usize) -> Lane {
-        let (external, workload) = (Arc::clone(self), workload.to_owned());
-        Lane {
-            contender: self.name.clone(),
-            turn: Box::new(move |time: Duration| {
-                let (external, line) = (
-                    Arc::clone(&external),
-                    format!("turn {workload} {tasks} {}", time.as_secs_f64()),
-                );
-                let asking = tokio::task::spawn_blocking(move || external.ask(&line).expect("the contender answers"));
-                async { asking.await.expect("the contender answers") }.boxed()
-            }),
-        }
-    }
+/// A process for this workload alone, so that one that ends takes no other workload with it.
+pub(crate) fn lane(contender: &str, program: &Connected<Program>, url: &str, workload: &str, tasks: usize) -> Lane {
+    let (program, url) = (program.clone(), url.to_owned());
+    let request = format!("turn {workload} {tasks}");
+    Lane::new(contender, async move {
+        let external = program?.start(&url)?;
+        let turn: Turn = Box::new(move |time: Duration| {
+            let (external, line) = (Arc::clone(&external), format!("{request} {}", time.as_secs_f64()));
+            async move {
+                let figures = external.ask_or_end(line).await;
+                figures.unwrap_or_else(|failed| panic!("{failed}"))
+            }
+            .boxed()
+        });
+        Ok(turn)
+    })
 }
 
 /// Ends the process of a question that is not waited for, whose thread would wait for ever.

@@ -1,9 +1,10 @@
-//! larder with its defaults: Postcard, Snappy from 1 KiB on, fred on a thread of its own.
+//! larder with its defaults: Postcard, Snappy from 1 KiB on, the client on a thread of its own.
 
 use std::{convert::Infallible, hint::black_box, time::Duration};
 
 use larder::{Breaker, Cache, CacheBackend};
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig};
+use larder_redis_rs::RedisRsBackend;
 
 use super::HOUR;
 use crate::{
@@ -11,14 +12,14 @@ use crate::{
     payload::Payload,
 };
 
-pub(crate) struct Larder<B = FredBackend> {
+pub(crate) struct Larder<B> {
     cache: Cache<B>,
 }
 
 /// A machine that others use too must not fail a call that is only late.
 const PATIENT: Duration = Duration::from_secs(10);
 
-impl Larder {
+impl Larder<FredBackend> {
     pub(crate) async fn connect(url: &str) -> Self {
         Self::over(backend(config(url).with_deadline(PATIENT)).await)
     }
@@ -32,9 +33,16 @@ impl Larder {
     pub(crate) async fn connect_for_outages(url: &str) -> Self {
         Self::over(backend(config(url)).await)
     }
+}
 
-    pub(crate) fn cache(&self) -> &Cache<FredBackend> {
-        &self.cache
+impl Larder<RedisRsBackend> {
+    pub(crate) async fn connect(url: &str) -> Self {
+        Self::over(redis_rs(config(url).with_deadline(PATIENT)).await)
+    }
+
+    /// With the deadline every service has that sets none.
+    pub(crate) async fn connect_for_outages(url: &str) -> Self {
+        Self::over(redis_rs(config(url)).await)
     }
 }
 
@@ -51,6 +59,10 @@ impl<B: CacheBackend> Larder<B> {
             cache: cache.expect("the settings are in range"),
         }
     }
+
+    pub(crate) fn cache(&self) -> &Cache<B> {
+        &self.cache
+    }
 }
 
 fn config(url: &str) -> RedisConfig {
@@ -59,6 +71,11 @@ fn config(url: &str) -> RedisConfig {
 
 async fn backend(config: RedisConfig) -> FredBackend {
     let manager = ConnectionManager::from_config_strict(config).await;
+    manager.expect("the server is there").backend()
+}
+
+async fn redis_rs(config: RedisConfig) -> RedisRsBackend {
+    let manager = larder_redis_rs::ConnectionManager::from_config_strict(config).await;
     manager.expect("the server is there").backend()
 }
 

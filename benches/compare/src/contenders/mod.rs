@@ -9,46 +9,56 @@ pub(crate) mod locals;
 pub(crate) mod multi_tier;
 pub(crate) mod redis_rs;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use larder_fred::FredBackend;
+use larder_redis_rs::RedisRsBackend;
+
+use crate::race::{Connected, guarded};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Who has calls to a server; `oxcache` is in a process of its own, and is None where that does not build.
+/// Who has not connected to a server on loopback by then never will.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) type LarderFred = larder::Larder<FredBackend>;
+pub(crate) type LarderRedisRs = larder::Larder<RedisRsBackend>;
+
+/// Who has calls to a server; `oxcache` is a program of its own.
 pub(crate) struct Remotes {
-    pub(crate) larder: Arc<larder::Larder>,
-    pub(crate) larder_shared: Arc<larder::Larder>,
-    pub(crate) fred: Arc<fred::Fred>,
-    pub(crate) fred_bytes: Arc<fred::FredBytes>,
-    pub(crate) redis: Arc<redis_rs::Redis>,
-    pub(crate) redis_bytes: Arc<redis_rs::RedisBytes>,
-    pub(crate) cached: Arc<cached::Cached>,
-    pub(crate) hitbox: Arc<hitbox::Hitbox>,
-    pub(crate) multi_tier: Arc<multi_tier::MultiTier>,
-    pub(crate) oxcache: Option<Arc<external::External>>,
+    pub(crate) larder: Connected<LarderFred>,
+    pub(crate) larder_shared: Connected<LarderFred>,
+    pub(crate) larder_redis_rs: Connected<LarderRedisRs>,
+    pub(crate) fred: Connected<fred::Fred>,
+    pub(crate) fred_bytes: Connected<fred::FredBytes>,
+    pub(crate) redis: Connected<redis_rs::Redis>,
+    pub(crate) redis_bytes: Connected<redis_rs::RedisBytes>,
+    pub(crate) cached: Connected<cached::Cached>,
+    pub(crate) hitbox: Connected<hitbox::Hitbox>,
+    pub(crate) multi_tier: Connected<multi_tier::MultiTier>,
+    pub(crate) oxcache: Connected<external::Program>,
 }
 
 impl Remotes {
     pub(crate) async fn connect(url: &str) -> Self {
-        let fred = fred::Fred::connect(url).await;
-        let redis = redis_rs::Redis::connect(url).await;
-        let oxcache = external::External::start("oxcache", url);
+        let fred = connected(fred::Fred::connect(url)).await;
+        let redis = connected(redis_rs::Redis::connect(url)).await;
         Self {
-            larder: Arc::new(larder::Larder::connect(url).await),
-            larder_shared: Arc::new(larder::Larder::connect_shared(url).await),
-            fred_bytes: Arc::new(fred.bytes()),
-            fred: Arc::new(fred),
-            redis_bytes: Arc::new(redis.bytes()),
-            redis: Arc::new(redis),
-            cached: Arc::new(cached::Cached::connect(url).await),
-            hitbox: Arc::new(hitbox::Hitbox::connect(url)),
-            multi_tier: Arc::new(multi_tier::MultiTier::connect(url).await),
-            oxcache: match oxcache {
-                Ok(oxcache) => Some(Arc::new(oxcache)),
-                Err(reason) => {
-                    eprintln!("oxcache is left out: {reason}");
-                    None
-                }
-            },
+            larder: connected(LarderFred::connect(url)).await,
+            larder_shared: connected(LarderFred::connect_shared(url)).await,
+            larder_redis_rs: connected(LarderRedisRs::connect(url)).await,
+            fred_bytes: fred.clone().map(|fred| Arc::new(fred.bytes())),
+            fred,
+            redis_bytes: redis.clone().map(|redis| Arc::new(redis.bytes())),
+            redis,
+            cached: connected(cached::Cached::connect(url)).await,
+            hitbox: connected(async { hitbox::Hitbox::connect(url) }).await,
+            multi_tier: connected(multi_tier::MultiTier::connect(url)).await,
+            oxcache: external::Program::build("oxcache").map(Arc::new),
         }
     }
+}
+
+pub(crate) async fn connected<R>(connecting: impl Future<Output = R>) -> Connected<R> {
+    guarded(CONNECTS_WITHIN, connecting).await.map(Arc::new)
 }

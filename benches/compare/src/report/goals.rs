@@ -1,6 +1,6 @@
 //! What larder is held to, as ratios of one run.
 
-use crate::measure::Row;
+use crate::{measure::Row, plan::counted};
 
 enum Bound {
     /// Times as fast, at least.
@@ -47,32 +47,71 @@ const GOALS: [Goal; 11] = [
     },
 ];
 
-/// One line for each goal whose rows were measured.
-pub(crate) fn lines(rows: &[Row]) -> Vec<String> {
-    GOALS.iter().filter_map(|goal| line(goal, rows)).collect()
+/// A goal beside what was measured.
+struct Verdict {
+    what: String,
+    bound: String,
+    measured: String,
+    met: bool,
 }
 
-fn line(goal: &Goal, rows: &[Row]) -> Option<String> {
+/// One line for each goal whose rows were measured.
+pub(crate) fn lines(rows: &[Row]) -> Vec<String> {
+    let verdicts = GOALS.iter().filter_map(|goal| verdict(goal, rows));
+    let line = |verdict: Verdict| {
+        let met = if verdict.met { "met" } else { "MISSED" };
+        let Verdict {
+            what, bound, measured, ..
+        } = verdict;
+        format!("{met:>6}  {what}: {measured} (goal: {bound})")
+    };
+    verdicts.map(line).collect()
+}
+
+/// The goals as rows of a table, those among them that were not measured.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut table = String::from("| what | goal | measured | |\n|---|---|---|---|\n");
+    for goal in &GOALS {
+        let line = match verdict(goal, rows) {
+            Some(verdict) => {
+                let met = if verdict.met { "met" } else { "**not met**" };
+                format!("{} | {} | {} | {met}", verdict.what, verdict.bound, verdict.measured)
+            }
+            None => format!("{} | {} | not measured |", what(goal), bound(goal)),
+        };
+        table.push_str(&format!("| {line} |\n"));
+    }
+    table
+}
+
+fn verdict(goal: &Goal, rows: &[Row]) -> Option<Verdict> {
     let row = |contender: &str| {
         let mut rows = rows.iter();
         rows.find(|row| row.workload == goal.workload && row.tasks == goal.tasks && row.contender == contender)
     };
     let speed = row(goal.ours)?.speed_over(row(goal.theirs)?);
-    let (said, met) = match goal.bound {
-        Bound::Faster(least) => (
-            format!("{speed:.2} times as fast (goal: at least {least})"),
-            speed >= least,
-        ),
-        Bound::Slower(most) => {
-            let time = 1.0 / speed;
-            (format!("{time:.2} times the time (goal: at most {most})"), time <= most)
-        }
+    let (measured, met) = match goal.bound {
+        Bound::Faster(least) => (format!("{speed:.2} times as fast"), speed >= least),
+        Bound::Slower(most) => (format!("{:.2} times the time", 1.0 / speed), 1.0 / speed <= most),
     };
-    let verdict = if met { "met" } else { "MISSED" };
-    let (ours, theirs, workload, tasks) = (goal.ours, goal.theirs, goal.workload, goal.tasks);
-    Some(format!(
-        "{verdict:>6}  {workload} at {tasks}: {ours} over {theirs}: {said}"
-    ))
+    Some(Verdict {
+        what: what(goal),
+        bound: bound(goal),
+        measured,
+        met,
+    })
+}
+
+fn what(goal: &Goal) -> String {
+    let at = counted(goal.workload, goal.tasks);
+    format!("{}, {at}: {} over {}", goal.workload, goal.ours, goal.theirs)
+}
+
+fn bound(goal: &Goal) -> String {
+    match goal.bound {
+        Bound::Faster(least) => format!("at least {least} times as fast"),
+        Bound::Slower(most) => format!("at most {most} times the time"),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +124,9 @@ mod tests {
         let said = lines(&[row("larder", 2_000.0), row("fred, bytes", 1_000.0)]);
         assert_eq!(
             said,
-            ["   met  get/100B at 128: larder over fred, bytes: 2.00 times as fast (goal: at least 1.8)"]
+            [
+                "   met  get/100B, 128 tasks: larder over fred, bytes: 2.00 times as fast (goal: at least 1.8 times as fast)"
+            ]
         );
         let said = lines(&[row("larder", 1_500.0), row("fred, bytes", 1_000.0)]);
         assert!(said[0].starts_with("MISSED"));
@@ -95,6 +136,20 @@ mod tests {
     fn a_time_is_held_to_its_bound_the_other_way_round() {
         let row = |contender, ns| Row::of("local/hit", 1, contender, "ns", vec![ns]);
         let said = lines(&[row("larder", 150.0), row("quick_cache + postcard", 104.0)]);
-        assert!(said[0].contains("1.44 times the time (goal: at most 1.5)"), "{said:?}");
+        assert!(
+            said[0].contains("1.44 times the time (goal: at most 1.5 times"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn the_table_says_of_every_goal_whether_it_is_met_and_of_some_that_nobody_knows() {
+        let row = |contender, rate| Row::of("get/100B", 128, contender, "calls/s", vec![rate]);
+        let table = table(&[row("larder", 1_500.0), row("fred, bytes", 1_000.0)]);
+        assert!(
+            table.contains("| at least 1.8 times as fast | 1.50 times as fast | **not met** |"),
+            "{table}"
+        );
+        assert_eq!(table.matches("| not measured | |").count(), GOALS.len() - 1, "{table}");
     }
 }

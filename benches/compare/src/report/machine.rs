@@ -1,20 +1,36 @@
 //! What was measured on, and with which versions. Never a host's name nor a path.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
-/// The processor and how many cores of it there are.
-pub(crate) fn processor() -> String {
+/// The processor and how many cores of it there are, the memory and the kernel.
+pub(crate) fn hardware() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    format!("{cores} cores, {}", model.unwrap_or("processor unknown").trim())
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kibibytes: Option<f64> = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    let gibibytes = kibibytes.map_or("unknown".into(), |kibibytes| {
+        format!("{:.0} GiB", kibibytes / 1_048_576.0)
+    });
+    format!(
+        "{cores} cores, {}, {gibibytes} of memory, {}.",
+        model.unwrap_or("processor unknown").trim(),
+        said(Command::new("uname").arg("-sr"))
+    )
 }
 
 /// Today, by UTC.
 pub(crate) fn today() -> String {
     said(Command::new("date").args(["-u", "+%Y-%m-%d"]))
+}
+
+/// The day a file was written, by UTC.
+pub(crate) fn day_of(path: &Path) -> String {
+    said(Command::new("date").args(["-u", "+%Y-%m-%d", "-r"]).arg(path))
 }
 
 /// The compiler, the server and everybody in the lock files.
@@ -26,17 +42,23 @@ pub(crate) fn versions() -> Vec<String> {
     ];
     let names = [
         "larder",
+        "larder-fred",
+        "larder-redis-rs",
+        "larder-local",
         "fred",
         "redis",
         "cached",
         "cachet",
         "foyer",
         "hitbox",
+        "hitbox-fn",
         "hitbox-redis",
         "hitbox-moka",
         "moka",
         "multi-tier-cache",
         "quick_cache",
+        "tokio",
+        "postcard",
     ];
     versions.extend(names.iter().filter_map(|name| version(locked[0], name)));
     versions.extend(version(locked[1], "oxcache"));

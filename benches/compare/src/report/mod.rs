@@ -6,25 +6,46 @@ mod machine;
 mod markdown;
 mod notes;
 mod plot;
+mod ratios;
+mod tables;
 
-use crate::{arguments::Arguments, measure::Row};
+use crate::{arguments::Arguments, measure::Row, race::Results};
 
-/// Prints the ratios against the goals, and writes the files that were asked for.
-pub(crate) fn all(arguments: &Arguments, rows: &[Row]) -> Result<(), String> {
-    for line in goals::lines(rows) {
+/// Prints the ratios, and how they stand to the goals, and writes the files that were asked for.
+pub(crate) fn all(arguments: &Arguments, results: &Results) -> Result<(), String> {
+    for line in ratios::lines(&results.rows)
+        .into_iter()
+        .chain(goals::lines(&results.rows))
+    {
         println!("{line}");
     }
     if let Some(path) = &arguments.json {
-        json::write(path, rows)?;
+        json::write(path, results)?;
     }
     if arguments.write {
-        markdown::write(rows)?;
+        // Rows of a file were measured when it was written.
+        let day = match &arguments.from {
+            Some(path) => machine::day_of(path),
+            None => machine::today(),
+        };
+        markdown::write(results, &day)?;
     }
     Ok(())
 }
 
+/// Prints what came of a workload, since a run takes minutes.
+pub(crate) fn say(results: &Results) {
+    for row in &results.rows {
+        println!("{}", line(row));
+    }
+    for failure in &results.failures {
+        let (workload, tasks, contender) = (&failure.workload, failure.tasks, &failure.contender);
+        println!("{workload:<28} {tasks:>7}  {contender:<22} failed: {}", failure.failed);
+    }
+}
+
 /// One row in one line.
-pub(crate) fn line(row: &Row) -> String {
+fn line(row: &Row) -> String {
     let (workload, tasks, contender) = (&row.workload, row.tasks, &row.contender);
     format!(
         "{workload:<28} {tasks:>7}  {contender:<22} {} {}",

@@ -26,6 +26,12 @@ pub(crate) struct Plot {
     logarithmic: bool,
 }
 
+impl Plot {
+    pub(crate) fn is_growth(&self) -> bool {
+        self.workloads.iter().all(|workload| workload.starts_with("growth/"))
+    }
+}
+
 const PLOTS: [Plot; 6] = [
     Plot {
         file: "get-100B.svg",
@@ -77,26 +83,38 @@ const PLOTS: [Plot; 6] = [
     },
 ];
 
-const SIZE: (u32, u32) = (860, 460);
-const LEGEND: u32 = 210;
-const COLOURS: [RGBColor; 10] = [
+const SIZE: (u32, u32) = (900, 500);
+/// Where the names of the lines are.
+const NAMES: u32 = 240;
+/// What a name needs, from one to the next.
+const NAME_HEIGHT: i32 = 20;
+const COLOURS: [RGBColor; 11] = [
     RGBColor(0xd6, 0x27, 0x28),
+    RGBColor(0xff, 0x7f, 0x0e),
+    RGBColor(0x8c, 0x1d, 0x62),
     RGBColor(0x1f, 0x77, 0xb4),
     RGBColor(0x2c, 0xa0, 0x2c),
-    RGBColor(0xff, 0x7f, 0x0e),
     RGBColor(0x94, 0x67, 0xbd),
     RGBColor(0x8c, 0x56, 0x4b),
     RGBColor(0xe3, 0x77, 0xc2),
-    RGBColor(0x17, 0xbe, 0xcf),
-    RGBColor(0xbc, 0xbd, 0x22),
-    RGBColor(0x7f, 0x7f, 0x7f),
+    RGBColor(0x11, 0x8a, 0x96),
+    RGBColor(0x8a, 0x8b, 0x12),
+    RGBColor(0x66, 0x66, 0x66),
 ];
 
 struct Line {
     name: String,
-    /// By the order in the rows, which begin with larder, so that a contender looks alike in every plot.
-    colour: RGBColor,
+    /// Its place in the rows, which begin with larder, so that a contender looks alike in every plot.
+    place: usize,
     points: Vec<(f64, f64)>,
+}
+
+impl Line {
+    /// What larder is held to is drawn thinner than larder.
+    fn style(&self) -> ShapeStyle {
+        let width = if self.name.contains("larder") { 3 } else { 1 };
+        COLOURS[self.place % COLOURS.len()].stroke_width(width)
+    }
 }
 
 /// Writes every plot whose rows were measured, and answers which.
@@ -122,7 +140,7 @@ fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
     {
         let name = if plot.workloads.len() > 1 {
             let call = row.workload.trim_start_matches("growth/");
-            call.split(' ').next().unwrap_or(call).to_owned()
+            format!("{}, {}", row.contender, call.split(' ').next().unwrap_or(call))
         } else {
             row.contender.clone()
         };
@@ -131,18 +149,12 @@ fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
             Some(line) => line.points.push(point),
             None => lines.push(Line {
                 name,
-                colour: COLOURS[lines.len() % COLOURS.len()],
+                place: lines.len(),
                 points: vec![point],
             }),
         }
     }
-    // The legend is read from above as the lines are at their ends.
-    lines.sort_by(|a, b| end(b).total_cmp(&end(a)));
     lines
-}
-
-fn end(line: &Line) -> f64 {
-    line.points.last().map_or(0.0, |point| point.1)
 }
 
 fn draw(plot: &Plot, lines: &[Line]) -> Result<String, Box<dyn std::error::Error>> {
@@ -182,7 +194,7 @@ where
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
-        let (left, legend) = root.split_horizontally(SIZE.0 - LEGEND);
+        let left = root.margin(0, 0, 0, NAMES);
         let mut chart = ChartBuilder::on(&left)
             .caption(plot.title, ("sans-serif", 20))
             .margin(14)
@@ -200,22 +212,83 @@ where
             .x_label_formatter(&|x| short(*x))
             .y_label_formatter(&|y| short(*y))
             .draw()?;
-        for (which, line) in lines.iter().enumerate() {
-            let colour = line.colour;
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
-            chart.draw_series(line.points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
-            let height = 60 + 24 * i32::try_from(which)?;
-            legend.draw(&PathElement::new([(4, height), (28, height)], colour.stroke_width(2)))?;
-            legend.draw(&Circle::new((16, height), 4, colour.filled()))?;
-            let style = ("sans-serif", 14)
-                .into_font()
-                .color(&BLACK)
-                .pos(Pos::new(HPos::Left, VPos::Center));
-            legend.draw(&Text::new(line.name.clone(), (36, height), style))?;
+        for line in lines {
+            let style = line.style();
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
         }
+        let mut ends = Vec::new();
+        for line in lines {
+            for point in &line.points {
+                mark(&root, line, chart.backend_coord(point))?;
+            }
+            ends.extend(line.points.last().map(|point| (chart.backend_coord(point), line)));
+        }
+        name(&root, ends)?;
         root.present()?;
     }
     Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+/// A point of a line, in a shape of the line's own: colours alone tell few people eleven lines apart.
+fn mark(area: &Area<'_>, line: &Line, (x, y): (i32, i32)) -> Result<(), Box<dyn std::error::Error>> {
+    let style = line.style().stroke_width(2);
+    let filled = style.filled();
+    let at = |across, down| (x + across, y + down);
+    match line.place % 7 {
+        0 => area.draw(&Circle::new((x, y), 5, filled))?,
+        1 => area.draw(&Rectangle::new([at(-4, -4), at(4, 4)], filled))?,
+        2 => area.draw(&TriangleMarker::new((x, y), 6, filled))?,
+        3 => area.draw(&Polygon::new([at(0, -6), at(6, 0), at(0, 6), at(-6, 0)], filled))?,
+        4 => area.draw(&Circle::new((x, y), 5, style))?,
+        5 => area.draw(&Rectangle::new([at(-4, -4), at(4, 4)], style))?,
+        _ => area.draw(&Cross::new((x, y), 4, style))?,
+    }
+    Ok(())
+}
+
+/// Writes the names of the lines beside their ends, in the order of these, as far apart as names need.
+fn name(area: &Area<'_>, mut ends: Vec<((i32, i32), &Line)>) -> Result<(), Box<dyn std::error::Error>> {
+    ends.sort_by_key(|((_, height), _)| *height);
+    let heights: Vec<i32> = ends.iter().map(|((_, height), _)| *height).collect();
+    let left = i32::try_from(SIZE.0 - NAMES)?;
+    for ((end, line), height) in ends.into_iter().zip(apart(&heights)) {
+        let faint = line.style().color.mix(0.5);
+        area.draw(&PathElement::new([(end.0 + 8, end.1), (left + 4, height)], faint))?;
+        mark(area, line, (left + 12, height))?;
+        let style = ("sans-serif", 14)
+            .into_font()
+            .color(&BLACK)
+            .pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(line.name.clone(), (left + 24, height), style))?;
+    }
+    Ok(())
+}
+
+/// The ascending `heights`, moved as little as keeps names from covering each other.
+fn apart(heights: &[i32]) -> Vec<i32> {
+    // Groups of names that touch, each about the middle of where its names would be.
+    let mut groups: Vec<(Vec<i32>, i32)> = Vec::new();
+    for &height in heights {
+        let mut group = vec![height];
+        let mut top = height;
+        while let Some((above, at)) = groups.pop() {
+            let count = i32::try_from(above.len()).unwrap_or(i32::MAX);
+            if at + count * NAME_HEIGHT <= top {
+                groups.push((above, at));
+                break;
+            }
+            group.splice(0..0, above);
+            let count = i32::try_from(group.len()).unwrap_or(i32::MAX);
+            top = group.iter().sum::<i32>() / count - (count - 1) * NAME_HEIGHT / 2;
+        }
+        groups.push((group, top));
+    }
+    let spread = groups
+        .into_iter()
+        .flat_map(|(group, top)| (0..group.len()).map(move |n| top + i32::try_from(n).unwrap_or(0) * NAME_HEIGHT));
+    spread.collect()
 }
 
 #[cfg(test)]
@@ -236,10 +309,17 @@ mod tests {
         for text in ["get of 100 bytes", "tasks", "calls per second", "larder", "other"] {
             assert!(svg.contains(text), "{text}");
         }
-        // Each line and its mark in the legend.
-        let thick = svg
-            .lines()
-            .filter(|line| line.starts_with("<polyline") && line.contains("stroke-width=\"2\""));
-        assert_eq!(thick.count(), 4);
+    }
+
+    #[test]
+    fn names_stand_beside_their_lines_and_never_on_each_other() {
+        assert_eq!(apart(&[10, 100, 200]), [10, 100, 200]);
+        assert_eq!(apart(&[100, 100]), [90, 110]);
+        let close = apart(&[100, 104, 108, 130, 300]);
+        assert!(
+            close.windows(2).all(|pair| pair[1] - pair[0] >= NAME_HEIGHT),
+            "{close:?}"
+        );
+        assert_eq!(close[4], 300);
     }
 }

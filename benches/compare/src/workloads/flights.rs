@@ -2,44 +2,54 @@
 //!
 //! A task that waits costs time and memory too; the same number of tasks that only wait stand beside it.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use larder::Cache;
 use larder_local::LocalBackend;
 use tokio::sync::Barrier;
 
-use super::growth::{flights_in_child, peak_mebibytes};
-use crate::measure::Row;
+use super::growth::{in_child, peak_mebibytes};
+use crate::{
+    measure::Row,
+    race::{Results, guarded},
+};
 
-const SIZES: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+/// A process that takes longer is stuck.
+const LIMIT: Duration = Duration::from_secs(60);
 /// From here on a key's share of the pages that the system hands out is a figure.
 const MEASURABLE: usize = 1_000;
 
 /// Microseconds and bytes per key of as many loads at the same time.
-pub(crate) fn race(rounds: usize) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for size in SIZES {
-        for (contender, call) in [("larder", "remember"), ("tasks alone", "tasks")] {
-            let figures: Vec<[f64; 2]> = (0..rounds).map(|_| flights_in_child(call, size)).collect();
-            let per_key = |which: usize, scale: f64| figures.iter().map(|f| f[which] * scale / size as f64).collect();
-            rows.push(Row::of(
-                "growth/flights time",
-                size,
-                contender,
-                "us/key",
-                per_key(0, 1e6),
-            ));
-            if size >= MEASURABLE {
-                let bytes = per_key(1, 1024.0 * 1024.0);
-                rows.push(Row::of("growth/flights memory", size, contender, "bytes/key", bytes));
-            }
-        }
+pub(crate) async fn measure(size: usize, rounds: usize) -> Results {
+    let mut results = Results::default();
+    for contender in ["larder", "tasks alone"] {
+        let rows = guarded(LIMIT, rows(contender, size, rounds)).await;
+        results.take("growth/flights time", size, contender, rows);
+    }
+    results
+}
+
+async fn rows(contender: &str, size: usize, rounds: usize) -> Vec<Row> {
+    let mut figures = Vec::new();
+    for _ in 0..rounds {
+        figures.push(in_child("flights", contender, "-", size).await);
+    }
+    let per_key = |which: usize, scale: f64| figures.iter().map(|f| f[which] * scale / size as f64).collect();
+    let row =
+        |part: &str, unit: &str, values| Row::of(&format!("growth/flights {part}"), size, contender, unit, values);
+    let mut rows = vec![row("time", "us/key", per_key(0, 1e6))];
+    if size >= MEASURABLE {
+        rows.push(row("memory", "bytes/key", per_key(1, 1024.0 * 1024.0)));
     }
     rows
 }
 
 /// What the child does: prints seconds and MiB.
-pub(crate) async fn child(call: &str, size: usize) {
+pub(crate) async fn child(contender: &str, size: usize) {
     let backend = LocalBackend::with_capacity(2 * size + 1_000);
     let cache = Cache::builder(backend).prefix("flights").build();
     let cache = cache.expect("the settings are in range");
@@ -52,7 +62,7 @@ pub(crate) async fn child(call: &str, size: usize) {
     let tasks: Vec<_> = (0..size)
         .map(|n| {
             let (cache, together) = (cache.clone(), Arc::clone(&together));
-            let remembers = call == "remember";
+            let remembers = contender == "larder";
             tokio::spawn(async move {
                 // No load ends before all have begun.
                 let load = async || {

@@ -8,21 +8,26 @@ use testkit::RedisServer;
 use super::keys;
 use crate::{
     contender::Remote,
-    measure::{Figure, Lane},
+    measure::{Figure, joined},
     payload::Payload,
+    race::{Connected, Lane},
 };
 
-/// As many commands ahead of their answers as others have tasks.
-pub(crate) async fn lane<P: Payload>(server: &RedisServer, client: &impl Remote<P>, write: bool, tasks: usize) -> Lane {
-    let key = keys("redis-benchmark").swap_remove(0);
-    client.set(&key, &P::numbered(0)).await;
-    let value = postcard::to_stdvec(&P::numbered(0)).expect("postcard takes every payload");
-    // Its own arguments are C strings; any value of the length costs the same.
-    let value = "x".repeat(value.len());
+/// As many commands ahead of their answers as others have tasks, on a key that `client` fills.
+pub(crate) fn lane<P: Payload, R: Remote<P>>(
+    server: &RedisServer,
+    client: &Connected<R>,
+    write: bool,
+    tasks: usize,
+) -> Lane {
     let port = server.port();
-    Lane {
-        contender: "redis-benchmark".into(),
-        turn: Box::new(move |time| {
+    Lane::on("redis-benchmark", client, async move |contender, client| {
+        let key = keys(&contender).swap_remove(0);
+        client.set(&key, &P::numbered(0)).await;
+        let value = postcard::to_stdvec(&P::numbered(0)).expect("postcard takes every payload");
+        // Its own arguments are C strings; any value of the length costs the same.
+        let value = "x".repeat(value.len());
+        move |time: Duration| {
             let command: Vec<String> = if write {
                 ["SET", &key, &value, "PX", "3600000"].map(String::from).to_vec()
             } else {
@@ -30,9 +35,9 @@ pub(crate) async fn lane<P: Payload>(server: &RedisServer, client: &impl Remote<
             };
             let calls = likely_calls(tasks, P::SIZE, time);
             let asking = tokio::task::spawn_blocking(move || rate(port, tasks, calls, &command));
-            async { vec![Figure::new(asking.await.expect("redis-benchmark answers"), "calls/s")] }.boxed()
-        }),
-    }
+            async { vec![Figure::new(joined(asking).await, "calls/s")] }.boxed()
+        }
+    })
 }
 
 /// About as many as are answered in `time`; it counts calls where everybody else counts time.

@@ -1,6 +1,7 @@
 //! Hits in the process.
 
 use std::{
+    panic::resume_unwind,
     sync::{
         Arc, Barrier,
         atomic::{AtomicBool, Ordering},
@@ -14,8 +15,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     contender::Local,
-    measure::{Figure, Lane},
+    measure::{Figure, joined},
     payload::{Payload, User},
+    race::{Lane, Turn},
 };
 
 const KEYS: usize = 10_000;
@@ -26,7 +28,12 @@ pub(crate) const CAPACITY: usize = 2 * KEYS;
 const STRIDE: usize = 64;
 
 /// `threads` threads read keys that are all there: nanoseconds a call.
-pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize) -> Lane {
+pub(crate) fn lane<L: Local>(contender: &str, map: L, threads: usize) -> Lane {
+    let name = contender.to_owned();
+    Lane::new(contender, async move { Ok(prepare(&name, map, threads).await) })
+}
+
+async fn prepare<L: Local>(contender: &str, map: L, threads: usize) -> Turn {
     let keys: Arc<Vec<String>> = Arc::new((0..KEYS).map(|n| format!("user:{n}")).collect());
     for (n, key) in keys.iter().enumerate() {
         map.set(key, &User::numbered(n)).await;
@@ -35,24 +42,18 @@ pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize) -> L
         assert!(map.get(key).await, "{contender} has lost {key}");
     }
     let map = Arc::new(map);
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(move |time| {
-            let (map, keys) = (Arc::clone(&map), Arc::clone(&keys));
-            let turn = move || {
-                let (calls, took) = on_threads(threads, time, |thread, n| {
-                    let (map, key) = (&map, &keys[(thread * 5_003 + n * 7_919) % KEYS]);
-                    async move { assert!(map.get(key).await, "every get is a hit") }
-                });
-                vec![Figure::new(
-                    took.as_secs_f64() * 1e9 * threads as f64 / calls as f64,
-                    "ns",
-                )]
-            };
-            let measuring = tokio::task::spawn_blocking(turn);
-            async { measuring.await.expect("no call fails") }.boxed()
-        }),
-    }
+    Box::new(move |time| {
+        let (map, keys) = (Arc::clone(&map), Arc::clone(&keys));
+        let turn = move || {
+            let (calls, took) = on_threads(threads, time, |thread, n| {
+                let (map, key) = (&map, &keys[(thread * 5_003 + n * 7_919) % KEYS]);
+                async move { assert!(map.get(key).await, "every get is a hit") }
+            });
+            let time = took.as_secs_f64() * 1e9 * threads as f64 / calls as f64;
+            vec![Figure::new(time, "ns")]
+        };
+        joined(tokio::task::spawn_blocking(turn)).boxed()
+    })
 }
 
 /// Makes calls from threads of their own until `time` is over; how many, and how long it really took.
@@ -90,7 +91,7 @@ where
         stop.store(true, Ordering::Relaxed);
         let made = running
             .into_iter()
-            .map(|thread| thread.join().expect("no call fails"))
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .sum();
         (made, began.elapsed())
     })

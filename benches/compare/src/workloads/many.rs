@@ -7,8 +7,9 @@ use futures::{FutureExt, future::BoxFuture};
 use super::keys;
 use crate::{
     contender::Many,
-    measure::{Calls, Figure, Lane, hammer},
+    measure::{Calls, Figure, hammer},
     payload::Payload,
+    race::{Connected, Lane},
 };
 
 /// How many keys one call has.
@@ -47,12 +48,12 @@ impl<P: Payload, R: Many<P>> Calls for Sets<R, P> {
 
 /// A turn of a contender whose keys are filled.
 pub async fn turn<P: Payload, R: Many<P>>(
-    contender: &str,
+    contender: String,
     remote: Arc<R>,
     which: Batch,
     tasks: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
-    let keys = keys(contender);
+    let keys = keys(&contender);
     let items: Vec<(String, P)> = keys
         .iter()
         .cloned()
@@ -76,9 +77,8 @@ pub async fn turn<P: Payload, R: Many<P>>(
 }
 
 /// [`turn`] as a lane.
-pub async fn lane<P: Payload, R: Many<P>>(contender: &str, remote: &Arc<R>, which: Batch, tasks: usize) -> Lane {
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(turn::<P, R>(contender, Arc::clone(remote), which, tasks).await),
-    }
+pub fn lane<P: Payload, R: Many<P>>(contender: &str, remote: &Connected<R>, which: Batch, tasks: usize) -> Lane {
+    Lane::on(contender, remote, async move |contender, remote| {
+        turn::<P, R>(contender, remote, which, tasks).await
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,8 +9,12 @@ use testkit::RedisServer;
 use tokio::time::timeout;
 
 use crate::{
-    contenders::{cached::Cached, external::External, hitbox::Hitbox, larder::Larder, multi_tier::MultiTier},
+    contenders::{
+        LarderFred, LarderRedisRs, cached::Cached, external::Program, hitbox::Hitbox, larder::Larder,
+        multi_tier::MultiTier,
+    },
     measure::{Figure, Row},
+    race::{Results, guarded},
     serve::call,
 };
 
@@ -21,61 +24,52 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LATER: usize = 20;
 
 /// The first call after the server was killed, and those after it.
-pub(crate) async fn race(rounds: usize) -> Vec<Row> {
-    let mut rows = Vec::new();
-    rows.extend(
-        contest(
-            "larder",
-            rounds,
-            async |url: String| Larder::connect_for_outages(&url).await,
-            async |c| call(c).await,
-        )
-        .await,
-    );
-    let with_breaker = async |url: String| Larder::connect_with_breaker(&url).await;
-    rows.extend(contest("larder with Breaker", rounds, with_breaker, async |c| call(c).await).await);
-    rows.extend(
-        contest(
-            "cached",
-            rounds,
-            async |url: String| Cached::connect(&url).await,
-            async |c| call(c).await,
-        )
-        .await,
-    );
-    rows.extend(
-        contest(
-            "hitbox",
-            rounds,
-            async |url: String| Hitbox::connect(&url),
-            async |c| call(c).await,
-        )
-        .await,
-    );
-    let multi_tier = async |url: String| MultiTier::connect(&url).await;
-    rows.extend(contest("multi-tier-cache", rounds, multi_tier, async |c| call(c).await).await);
-    let server = RedisServer::start();
-    if External::start("oxcache", &server.url()).is_ok() {
-        let connect = async |url: String| Arc::new(External::start("oxcache", &url).expect("it started before"));
-        let ask = async |external: &Arc<External>| {
-            // A process that has ended answers nothing, which is no figure.
-            external.ask_or_end("call").await.unwrap_or_default()
+pub(crate) async fn race(rounds: usize) -> Results {
+    let mut results = Results::default();
+    macro_rules! contest {
+        ($name:literal, $connect:expr) => {
+            contest!($name, $connect, async |contender| call(contender).await)
         };
-        rows.extend(contest("oxcache", rounds, connect, ask).await);
+        ($name:literal, $connect:expr, $call:expr) => {
+            let rows = guarded(3 * LIMIT, contest($name, rounds, $connect, $call)).await;
+            results.take("outage/first call", 1, $name, rows);
+        };
     }
-    rows
+    contest!("larder", async |url: &str| LarderFred::connect_for_outages(url).await);
+    contest!("larder with Breaker", async |url: &str| Larder::connect_with_breaker(
+        url
+    )
+    .await);
+    contest!("larder-redis-rs", async |url: &str| LarderRedisRs::connect_for_outages(
+        url
+    )
+    .await);
+    contest!("cached", async |url: &str| Cached::connect(url).await);
+    contest!("hitbox", async |url: &str| Hitbox::connect(url));
+    contest!("multi-tier-cache", async |url: &str| MultiTier::connect(url).await);
+    let oxcache = Program::build("oxcache");
+    let start = async |url: &str| {
+        let program = oxcache.as_ref().unwrap_or_else(|reason| panic!("{reason}"));
+        program.start(url).unwrap_or_else(|reason| panic!("{reason}"))
+    };
+    // A process that has ended answers nothing, which is no figure.
+    contest!("oxcache", start, async |external| external
+        .ask_or_end("call".into())
+        .await
+        .unwrap_or_default());
+    results
 }
 
 async fn contest<C, F, G>(name: &str, rounds: usize, connect: F, call: G) -> Vec<Row>
 where
-    F: AsyncFn(String) -> C,
+    F: AsyncFn(&str) -> C,
     G: AsyncFn(&C) -> Vec<Figure>,
 {
     let (mut first, mut later, mut failed) = (Waits::default(), Waits::default(), Vec::new());
     let began = Instant::now();
     while first.values.len() < rounds && (first.values.is_empty() || began.elapsed() < LIMIT) {
         let mut server = RedisServer::start();
-        let contender = connect(server.url()).await;
+        let contender = connect(&server.url()).await;
         // It is connected, and not only about to be.
         let warm = call(&contender).await;
         assert!(

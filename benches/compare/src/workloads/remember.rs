@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use super::keys;
 use crate::{
     contender::{Load, Remember},
-    measure::{Calls, Figure, Lane, hammer},
+    measure::{Calls, Figure, hammer, joined},
     payload::Payload,
+    race::{Connected, Lane},
 };
 
 /// How long the load of a stampede takes.
@@ -40,11 +41,11 @@ impl<P: Payload, R: Remember<P>> Calls for Remembers<R, P> {
 
 /// A turn of a contender whose keys are filled.
 pub async fn hits<P: Payload, R: Remember<P>>(
-    contender: &str,
+    contender: String,
     remote: Arc<R>,
     tasks: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
-    let keys: Vec<String> = keys(contender)
+    let keys: Vec<String> = keys(&contender)
         .into_iter()
         .map(|key| format!("{key}:remembered"))
         .collect();
@@ -66,22 +67,21 @@ pub async fn hits<P: Payload, R: Remember<P>>(
 }
 
 /// [`hits`] as a lane.
-pub async fn lane<P: Payload, R: Remember<P>>(contender: &str, remote: &Arc<R>, tasks: usize) -> Lane {
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(hits::<P, R>(contender, Arc::clone(remote), tasks).await),
-    }
+pub fn lane<P: Payload, R: Remember<P>>(contender: &str, remote: &Connected<R>, tasks: usize) -> Lane {
+    Lane::on(contender, remote, async move |contender, remote| {
+        hits::<P, R>(contender, remote, tasks).await
+    })
 }
 
 /// Turns of `callers` tasks that ask for one key that nobody has, another one each turn: how long until the last is
 /// answered beyond the load itself, how many loads ran, and how many callers had no value: an error, or nothing in five
 /// seconds.
 pub fn stampede<P: Payload, R: Remember<P>>(
-    contender: &str,
-    remote: &Arc<R>,
+    contender: String,
+    remote: Arc<R>,
     callers: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
-    let (contender, remote) = (contender.replace(' ', "-"), Arc::clone(remote));
+    let contender = contender.replace(' ', "-");
     let turns = AtomicUsize::new(0);
     move |_| {
         let turn = turns.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ pub fn stampede<P: Payload, R: Remember<P>>(
                 .collect();
             let mut failed = 0;
             for task in asking {
-                failed += usize::from(task.await.expect("no caller panics"));
+                failed += usize::from(joined(task).await);
             }
             let behind = began.elapsed().saturating_sub(LOAD).as_secs_f64() * 1e3;
             vec![
@@ -117,9 +117,8 @@ pub fn stampede<P: Payload, R: Remember<P>>(
 }
 
 /// [`stampede`] as a lane.
-pub fn cold<P: Payload, R: Remember<P>>(contender: &str, remote: &Arc<R>, callers: usize) -> Lane {
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(stampede::<P, R>(contender, remote, callers)),
-    }
+pub fn cold<P: Payload, R: Remember<P>>(contender: &str, remote: &Connected<R>, callers: usize) -> Lane {
+    Lane::on(contender, remote, async move |contender, remote| {
+        stampede::<P, R>(contender, remote, callers)
+    })
 }

@@ -7,8 +7,9 @@ use futures::{FutureExt, future::BoxFuture};
 use super::keys;
 use crate::{
     contender::{Answer, Remote},
-    measure::{Calls, Figure, Lane, hammer},
+    measure::{Calls, Figure, hammer},
     payload::Payload,
+    race::{Connected, Lane},
 };
 
 /// Which call.
@@ -46,12 +47,12 @@ impl<P: Payload, R: Remote<P>> Calls for Sets<R, P> {
 
 /// A turn of a contender whose keys are filled and checked.
 pub async fn turn<P: Payload, R: Remote<P>>(
-    contender: &str,
+    contender: String,
     remote: Arc<R>,
     which: Single,
     tasks: usize,
 ) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
-    let keys = keys(contender);
+    let keys = keys(&contender);
     let values: Vec<P> = (0..keys.len()).map(P::numbered).collect();
     for (key, value) in keys.iter().zip(&values) {
         remote.set(key, value).await;
@@ -75,9 +76,8 @@ pub async fn turn<P: Payload, R: Remote<P>>(
 }
 
 /// [`turn`] as a lane.
-pub async fn lane<P: Payload, R: Remote<P>>(contender: &str, remote: &Arc<R>, which: Single, tasks: usize) -> Lane {
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(turn::<P, R>(contender, Arc::clone(remote), which, tasks).await),
-    }
+pub fn lane<P: Payload, R: Remote<P>>(contender: &str, remote: &Connected<R>, which: Single, tasks: usize) -> Lane {
+    Lane::on(contender, remote, async move |contender, remote| {
+        turn::<P, R>(contender, remote, which, tasks).await
+    })
 }

@@ -14,8 +14,9 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use super::local::on_threads;
 use crate::{
     contender::Local,
-    measure::{Figure, Lane},
+    measure::{Figure, joined},
     payload::{Payload, User},
+    race::{Lane, Turn},
 };
 
 const KEYS: usize = 100_000;
@@ -60,7 +61,12 @@ impl Trace {
 
 /// `threads` threads follow the trace; a read that misses is filled, as cache-aside does. Calls per second, and the share
 /// of the reads that hit.
-pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize, trace: &Arc<Trace>) -> Lane {
+pub(crate) fn lane<L: Local>(contender: &str, map: L, threads: usize, trace: &Arc<Trace>) -> Lane {
+    let trace = Arc::clone(trace);
+    Lane::new(contender, async move { Ok(prepare(map, threads, trace).await) })
+}
+
+async fn prepare<L: Local>(map: L, threads: usize, trace: Arc<Trace>) -> Turn {
     // The map is as full of popular keys as it will be, however slow its turns are.
     for &(rank, _) in &trace.calls[..FILL] {
         let key = &trace.keys[rank as usize];
@@ -68,45 +74,41 @@ pub(crate) async fn lane<L: Local>(contender: &str, map: L, threads: usize, trac
             map.set(key, &User::numbered(1)).await;
         }
     }
-    let (map, trace) = (Arc::new(map), Arc::clone(trace));
+    let map = Arc::new(map);
     let offset = Arc::new(AtomicUsize::new(FILL));
-    Lane {
-        contender: contender.into(),
-        turn: Box::new(move |time| {
-            let (map, trace, offset) = (Arc::clone(&map), Arc::clone(&trace), Arc::clone(&offset));
-            let turn = move || {
-                // A turn goes on where the last one ended.
-                let begin = offset.load(Ordering::Relaxed);
-                let (reads, hits) = (AtomicUsize::new(0), AtomicUsize::new(0));
-                let user = User::numbered(1);
-                let (calls, took) = on_threads(threads, time, |thread, n| {
-                    let (rank, write) = trace.calls[(begin + thread * CALLS / threads + n) % CALLS];
-                    let key = &trace.keys[rank as usize];
-                    let (map, user, reads, hits) = (&map, &user, &reads, &hits);
-                    async move {
-                        if !write {
-                            let hit = black_box(map.get(key).await);
-                            // One call in eight is counted: counters that threads share cost more than some maps.
-                            if n % 8 == 0 {
-                                reads.fetch_add(1, Ordering::Relaxed);
-                                hits.fetch_add(usize::from(hit), Ordering::Relaxed);
-                            }
-                            if hit {
-                                return;
-                            }
+    Box::new(move |time| {
+        let (map, trace, offset) = (Arc::clone(&map), Arc::clone(&trace), Arc::clone(&offset));
+        let turn = move || {
+            // A turn goes on where the last one ended.
+            let begin = offset.load(Ordering::Relaxed);
+            let (reads, hits) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let user = User::numbered(1);
+            let (calls, took) = on_threads(threads, time, |thread, n| {
+                let (rank, write) = trace.calls[(begin + thread * CALLS / threads + n) % CALLS];
+                let key = &trace.keys[rank as usize];
+                let (map, user, reads, hits) = (&map, &user, &reads, &hits);
+                async move {
+                    if !write {
+                        let hit = black_box(map.get(key).await);
+                        // One call in eight is counted: counters that threads share cost more than some maps.
+                        if n % 8 == 0 {
+                            reads.fetch_add(1, Ordering::Relaxed);
+                            hits.fetch_add(usize::from(hit), Ordering::Relaxed);
                         }
-                        map.set(key, user).await;
+                        if hit {
+                            return;
+                        }
                     }
-                });
-                offset.fetch_add(calls / threads, Ordering::Relaxed);
-                let ratio = 100.0 * hits.into_inner() as f64 / reads.into_inner().max(1) as f64;
-                vec![
-                    Figure::new(calls as f64 / took.as_secs_f64(), "calls/s"),
-                    Figure::new(ratio, "%").part("hits"),
-                ]
-            };
-            let measuring = tokio::task::spawn_blocking(turn);
-            async { measuring.await.expect("no call fails") }.boxed()
-        }),
-    }
+                    map.set(key, user).await;
+                }
+            });
+            offset.fetch_add(calls / threads, Ordering::Relaxed);
+            let ratio = 100.0 * hits.into_inner() as f64 / reads.into_inner().max(1) as f64;
+            vec![
+                Figure::new(calls as f64 / took.as_secs_f64(), "calls/s"),
+                Figure::new(ratio, "%").part("hits"),
+            ]
+        };
+        joined(tokio::task::spawn_blocking(turn)).boxed()
+    })
 }
