@@ -67,10 +67,8 @@ mod tests {
                 "growth/get_many 10 keys"
             ]
         );
-        assert_eq!(
-            steps("").unwrap().len(),
-            WORKLOADS.iter().map(|(_, tasks)| tasks.len()).sum()
-        );
+        let whole: usize = WORKLOADS.iter().map(|(_, tasks)| tasks.len()).sum();
+        assert_eq!(steps("").unwrap().len(), whole);
     }
 
     #[test]

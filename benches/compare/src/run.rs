@@ -84,7 +84,7 @@ impl Field {
         let Self { server, effort, .. } = self;
         let rounds = effort.rounds;
         let lanes = match workload {
-            "outage" => return outage::race(rounds).await,
+            "outage" => return Box::pin(outage::race(rounds)).await,
             "growth/flights" => return flights::measure(tasks, rounds).await,
             "growth/patterns" => return growth::patterns(server, tasks, rounds).await,
             "growth/get_many" => growth::batches(&server.url(), tasks).await,

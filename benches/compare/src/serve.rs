@@ -77,7 +77,7 @@ async fn prepare<R: Whole>(contender: &str, remote: &Arc<R>, work: &str, tasks: 
         "get_many/100" => Box::new(many::turn::<Profile, R>(contender, remote, Batch::Get, tasks).await),
         "set_many/100" => Box::new(many::turn::<Profile, R>(contender, remote, Batch::Set, tasks).await),
         "remember/hit" => Box::new(remember::hits::<Profile, R>(contender, remote, tasks).await),
-        "remember/stampede" => Box::new(remember::stampede::<Profile, R>(contender, remote, tasks)),
+        "remember/stampede" => Box::new(remember::stampede::<Profile, R>(&contender, remote, tasks)),
         _ => panic!("no such workload: {work}"),
     }
 }

@@ -1,5 +1,7 @@
 //! What larder is held to, as ratios of one run.
 
+use std::fmt::Write as _;
+
 use crate::{measure::Row, plan::counted};
 
 enum Bound {
@@ -79,7 +81,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             }
             None => format!("{} | {} | not measured |", what(goal), bound(goal)),
         };
-        table.push_str(&format!("| {line} |\n"));
+        let _ = writeln!(table, "| {line} |");
     }
     table
 }

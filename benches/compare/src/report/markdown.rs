@@ -28,7 +28,7 @@ fn page(results: &Results, plots: &[plot::Plot], day: &str) -> String {
     page.push_str(COUNTED);
     page.push_str("\n## Where another is faster\n\nThan `larder`: the default client, and `get` in the process.\n\n");
     page.push_str(&tables::lost(rows));
-    page.push_str("\n## Ratios\n\nHow many times as good as each other one: above 1, larder is the better.\n");
+    page.push_str("\n## Ratios\n\nHow many times as good as each other one: above 1, larder is the better; in italics, the other.\n");
     page.push_str(&ratios::tables(rows));
     page.push_str(
         "\n## Figures\n\nThe median of the rounds, and the lowest and the highest round. Bold: the best of a column.\n",
@@ -38,7 +38,11 @@ fn page(results: &Results, plots: &[plot::Plot], day: &str) -> String {
         .partition(|workload| workload.starts_with("growth/"));
     let plots_of = |page: &mut String, growth: bool| {
         for plot in plots.iter().filter(|plot| plot.is_growth() == growth) {
-            let _ = writeln!(page, "\n![{}](docs/benchmarks/{})", plot.title, plot.file);
+            let _ = writeln!(
+                page,
+                "\n![{}](docs/benchmarks/{})\n\n{}",
+                plot.title, plot.file, plot.caption
+            );
         }
     };
     plots_of(&mut page, false);

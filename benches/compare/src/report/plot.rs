@@ -18,6 +18,8 @@ use crate::measure::Row;
 pub(crate) struct Plot {
     pub(crate) file: &'static str,
     pub(crate) title: &'static str,
+    /// What to look for.
+    pub(crate) caption: &'static str,
     x: &'static str,
     y: &'static str,
     /// The workloads whose rows are lines.
@@ -36,6 +38,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "get-100B.svg",
         title: "get of 100 bytes",
+        caption: "Higher is better; the thick lines are larder.",
         x: "tasks",
         y: "calls per second",
         workloads: &["get/100B"],
@@ -44,6 +47,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "patterns-time.svg",
         title: "Calls that take a pattern: time",
+        caption: "A straight line is time in proportion to the keys.",
         x: "keys",
         y: "seconds",
         workloads: &["growth/scan time", "growth/delete_pattern time"],
@@ -52,6 +56,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "patterns-memory.svg",
         title: "Calls that take a pattern: memory of the client",
+        caption: "A level line is memory that does not grow with the keys.",
         x: "keys",
         y: "MiB above idle, at the peak",
         workloads: &["growth/scan memory", "growth/delete_pattern memory"],
@@ -60,6 +65,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "get-many.svg",
         title: "One get_many",
+        caption: "A straight line is time in proportion to the keys.",
         x: "keys",
         y: "milliseconds",
         workloads: &["growth/get_many"],
@@ -68,6 +74,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "flights-time.svg",
         title: "Loads at the same time, each of another key: time",
+        caption: "What is done once is shared by few keys at the left; a table that got slow would rise at the right.",
         x: "keys",
         y: "microseconds per key",
         workloads: &["growth/flights time"],
@@ -76,6 +83,7 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "flights-memory.svg",
         title: "Loads at the same time, each of another key: memory",
+        caption: "Beside as many tasks that only wait; a level line is memory in proportion to the loads.",
         x: "keys",
         y: "bytes per key, at the peak",
         workloads: &["growth/flights memory"],
@@ -88,32 +96,46 @@ const SIZE: (u32, u32) = (900, 500);
 const NAMES: u32 = 240;
 /// What a name needs, from one to the next.
 const NAME_HEIGHT: i32 = 20;
-const COLOURS: [RGBColor; 11] = [
-    RGBColor(0xd6, 0x27, 0x28),
-    RGBColor(0xff, 0x7f, 0x0e),
-    RGBColor(0x8c, 0x1d, 0x62),
-    RGBColor(0x1f, 0x77, 0xb4),
-    RGBColor(0x2c, 0xa0, 0x2c),
-    RGBColor(0x94, 0x67, 0xbd),
-    RGBColor(0x8c, 0x56, 0x4b),
-    RGBColor(0xe3, 0x77, 0xc2),
-    RGBColor(0x11, 0x8a, 0x96),
-    RGBColor(0x8a, 0x8b, 0x12),
-    RGBColor(0x66, 0x66, 0x66),
+/// Everybody has a colour and a shape, the same in every plot; who is not named here has those of the end.
+const CONTENDERS: [(&str, RGBColor); 11] = [
+    ("larder", RGBColor(0xd6, 0x27, 0x28)),
+    ("larder, shared runtime", RGBColor(0xff, 0x7f, 0x0e)),
+    ("larder-redis-rs", RGBColor(0x8c, 0x1d, 0x62)),
+    ("fred, bytes", RGBColor(0x1f, 0x77, 0xb4)),
+    ("redis-rs, bytes", RGBColor(0x2c, 0xa0, 0x2c)),
+    ("cached", RGBColor(0x94, 0x67, 0xbd)),
+    ("hitbox", RGBColor(0x8c, 0x56, 0x4b)),
+    ("multi-tier-cache", RGBColor(0xe3, 0x77, 0xc2)),
+    ("oxcache", RGBColor(0x8a, 0x8b, 0x12)),
+    ("redis-benchmark", RGBColor(0x11, 0x8a, 0x96)),
+    ("", RGBColor(0x66, 0x66, 0x66)),
 ];
 
 struct Line {
-    name: String,
-    /// Its place in the rows, which begin with larder, so that a contender looks alike in every plot.
-    place: usize,
+    contender: String,
+    /// What of the plot's workloads it is of, where there are several.
+    call: Option<String>,
     points: Vec<(f64, f64)>,
 }
 
 impl Line {
+    fn name(&self) -> String {
+        match &self.call {
+            Some(call) => format!("{call}, {}", self.contender),
+            None => self.contender.clone(),
+        }
+    }
+
+    /// Its place among the contenders.
+    fn place(&self) -> usize {
+        let place = CONTENDERS.iter().position(|(name, _)| *name == self.contender);
+        place.unwrap_or(CONTENDERS.len() - 1)
+    }
+
     /// What larder is held to is drawn thinner than larder.
     fn style(&self) -> ShapeStyle {
-        let width = if self.name.contains("larder") { 3 } else { 1 };
-        COLOURS[self.place % COLOURS.len()].stroke_width(width)
+        let width = if self.contender.starts_with("larder") { 3 } else { 1 };
+        CONTENDERS[self.place()].1.stroke_width(width)
     }
 }
 
@@ -138,18 +160,18 @@ fn lines(plot: &Plot, rows: &[Row]) -> Vec<Line> {
         .iter()
         .filter(|row| plot.workloads.contains(&row.workload.as_str()))
     {
-        let name = if plot.workloads.len() > 1 {
-            let call = row.workload.trim_start_matches("growth/");
-            format!("{}, {}", row.contender, call.split(' ').next().unwrap_or(call))
-        } else {
-            row.contender.clone()
-        };
+        // `growth/scan time` is of `scan`.
+        let call = row.workload.trim_start_matches("growth/").split(' ').next();
+        let call = call.filter(|_| plot.workloads.len() > 1).map(str::to_owned);
         let point = (row.tasks as f64, row.median);
-        match lines.iter_mut().find(|line| line.name == name) {
+        match lines
+            .iter_mut()
+            .find(|line| line.contender == row.contender && line.call == call)
+        {
             Some(line) => line.points.push(point),
             None => lines.push(Line {
-                name,
-                place: lines.len(),
+                contender: row.contender.clone(),
+                call,
                 points: vec![point],
             }),
         }
@@ -190,6 +212,9 @@ where
     let least = points().map(|point| point.0).fold(f64::INFINITY, f64::min);
     let most = points().map(|point| point.0).fold(0.0, f64::max);
     let across = least * 0.8..most * 1.25;
+    let mut measured: Vec<f64> = points().map(|point| point.0).collect();
+    measured.sort_by(f64::total_cmp);
+    measured.dedup();
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -200,7 +225,7 @@ where
             .margin(14)
             .x_label_area_size(48)
             .y_label_area_size(78)
-            .build_cartesian_2d(across.clone().log_scale().with_key_points(ticks(&across)), y)?;
+            .build_cartesian_2d(across.log_scale().with_key_points(measured), y)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -209,8 +234,8 @@ where
             .axis_desc_style(("sans-serif", 15))
             .x_desc(plot.x)
             .y_desc(plot.y)
-            .x_label_formatter(&|x| short(*x))
-            .y_label_formatter(&|y| short(*y))
+            .x_label_formatter(&|x| round(*x))
+            .y_label_formatter(&|y| round(*y))
             .draw()?;
         for line in lines {
             let style = line.style();
@@ -229,21 +254,44 @@ where
     Ok(svg)
 }
 
+/// The number at a tick, without the zeros that a figure has.
+fn round(value: f64) -> String {
+    let text = short(value);
+    let (number, letter) = text
+        .split_once(' ')
+        .map_or((&*text, ""), |(number, letter)| (number, letter));
+    let number = match number.split_once('.') {
+        Some(_) => number.trim_end_matches('0').trim_end_matches('.'),
+        None => number,
+    };
+    if letter.is_empty() {
+        number.into()
+    } else {
+        format!("{number} {letter}")
+    }
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-/// A point of a line, in a shape of the line's own: colours alone tell few people eleven lines apart.
+/// A point of a line, in a shape of the line's own: colours alone tell nobody ten lines apart.
 fn mark(area: &Area<'_>, line: &Line, (x, y): (i32, i32)) -> Result<(), Box<dyn std::error::Error>> {
     let style = line.style().stroke_width(2);
-    let filled = style.filled();
+    // The second call of a plot, and the second four of the contenders, are hollow.
+    let is_second = line.call.as_ref().is_some_and(|call| call.contains('_'));
+    let is_filled = is_second == ((line.place() / 4) % 2 == 1);
+    let style = if is_filled { style.filled() } else { style };
     let at = |across, down| (x + across, y + down);
-    match line.place % 7 {
-        0 => area.draw(&Circle::new((x, y), 5, filled))?,
-        1 => area.draw(&Rectangle::new([at(-4, -4), at(4, 4)], filled))?,
-        2 => area.draw(&TriangleMarker::new((x, y), 6, filled))?,
-        3 => area.draw(&Polygon::new([at(0, -6), at(6, 0), at(0, 6), at(-6, 0)], filled))?,
-        4 => area.draw(&Circle::new((x, y), 5, style))?,
-        5 => area.draw(&Rectangle::new([at(-4, -4), at(4, 4)], style))?,
-        _ => area.draw(&Cross::new((x, y), 4, style))?,
+    match line.place() % 4 {
+        _ if line.place() >= 8 => area.draw(&Cross::new((x, y), 4, style))?,
+        0 => area.draw(&Circle::new((x, y), 5, style))?,
+        1 => area.draw(&Rectangle::new([at(-4, -4), at(4, 4)], style))?,
+        2 if is_filled => area.draw(&Polygon::new([at(0, -6), at(6, 5), at(-6, 5)], style))?,
+        2 => area.draw(&PathElement::new([at(0, -6), at(6, 5), at(-6, 5), at(0, -6)], style))?,
+        _ if is_filled => area.draw(&Polygon::new([at(0, -6), at(6, 0), at(0, 6), at(-6, 0)], style))?,
+        _ => area.draw(&PathElement::new(
+            [at(0, -6), at(6, 0), at(0, 6), at(-6, 0), at(0, -6)],
+            style,
+        ))?,
     }
     Ok(())
 }
@@ -261,7 +309,7 @@ fn name(area: &Area<'_>, mut ends: Vec<((i32, i32), &Line)>) -> Result<(), Box<d
             .into_font()
             .color(&BLACK)
             .pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(line.name.clone(), (left + 24, height), style))?;
+        area.draw(&Text::new(line.name(), (left + 24, height), style))?;
     }
     Ok(())
 }
@@ -309,6 +357,12 @@ mod tests {
         for text in ["get of 100 bytes", "tasks", "calls per second", "larder", "other"] {
             assert!(svg.contains(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_tick_has_no_zeros_that_say_nothing() {
+        let shown = [0.01, 0.5, 10.0, 100.0, 20_000.0, 100_000.0, 2e6].map(round);
+        assert_eq!(shown, ["0.01", "0.5", "10", "100", "20 k", "100 k", "2 M"]);
     }
 
     #[test]

@@ -59,7 +59,12 @@ pub(crate) fn tables(rows: &[Row]) -> String {
             for rival in &rivals {
                 let mut against = against(rows, own);
                 let ratio = against.find(|(name, _)| family(name) == *rival);
-                let _ = write!(tables, " {} |", ratio.map(|(_, ratio)| ratio).unwrap_or_default());
+                let _ = match ratio {
+                    // Where larder is the worse of the two.
+                    Some((_, ratio)) if ratio.starts_with("0.") => write!(tables, " *{ratio}* |"),
+                    Some((_, ratio)) => write!(tables, " {ratio} |"),
+                    None => write!(tables, " |"),
+                };
             }
             tables.push('\n');
         }

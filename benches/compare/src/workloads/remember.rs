@@ -77,10 +77,10 @@ pub fn lane<P: Payload, R: Remember<P>>(contender: &str, remote: &Connected<R>, 
 /// answered beyond the load itself, how many loads ran, and how many callers had no value: an error, or nothing in five
 /// seconds.
 pub fn stampede<P: Payload, R: Remember<P>>(
-    contender: String,
+    contender: &str,
     remote: Arc<R>,
     callers: usize,
-) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + 'static {
+) -> impl Fn(Duration) -> BoxFuture<'static, Vec<Figure>> + Send + Sync + use<R, P> {
     let contender = contender.replace(' ', "-");
     let turns = AtomicUsize::new(0);
     move |_| {
@@ -119,6 +119,6 @@ pub fn stampede<P: Payload, R: Remember<P>>(
 /// [`stampede`] as a lane.
 pub fn cold<P: Payload, R: Remember<P>>(contender: &str, remote: &Connected<R>, callers: usize) -> Lane {
     Lane::on(contender, remote, async move |contender, remote| {
-        stampede::<P, R>(contender, remote, callers)
+        stampede::<P, R>(&contender, remote, callers)
     })
 }
