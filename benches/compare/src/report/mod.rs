@@ -64,7 +64,7 @@ pub(crate) fn spread(row: &Row) -> String {
     }
 }
 
-/// Three digits that count, with a letter for the thousands.
+/// Three digits that count, two of a small fraction, with a letter for the thousands.
 pub(crate) fn short(value: f64) -> String {
     let (scaled, letter) = match value.abs() {
         large if large >= 999_500.0 => (value / 1e6, " M"),
@@ -72,6 +72,8 @@ pub(crate) fn short(value: f64) -> String {
         _ => (value, ""),
     };
     let decimals = match scaled.abs() {
+        1e-9..0.000_995 => 5,
+        1e-9..0.00995 => 4,
         large if large >= 99.5 => 0,
         middle if middle >= 9.95 => 1,
         _ if scaled.fract() == 0.0 && letter.is_empty() => 0,
@@ -86,7 +88,23 @@ mod tests {
 
     #[test]
     fn figures_have_three_digits_that_count() {
-        let shown = [0.0312, 1.0, 9.876, 42.42, 123.4, 1_234.0, 15_700.0, 1_953_000.0].map(short);
-        assert_eq!(shown, ["0.03", "1", "9.88", "42.4", "123", "1234", "15.7 k", "1.95 M"]);
+        let shown = [
+            0.000_312,
+            0.0312,
+            1.0,
+            9.876,
+            42.42,
+            123.4,
+            1_234.0,
+            15_700.0,
+            1_953_000.0,
+        ]
+        .map(short);
+        assert_eq!(
+            shown,
+            [
+                "0.00031", "0.03", "1", "9.88", "42.4", "123", "1234", "15.7 k", "1.95 M"
+            ]
+        );
     }
 }

@@ -195,8 +195,8 @@ mod tests {
         results.take("get/10KiB", 16, "broken", Err("a | b".into()));
         let table = table("get/10KiB", &results);
         assert!(table.contains("### get/10KiB, calls/s"), "{table}");
-        assert!(table.contains("| larder | **100 (90 to 110)** |"), "{table}");
-        assert!(table.contains("| slow | 50 (45 to 55) |"), "{table}");
+        assert!(table.contains("| larder | **100 (90.0 to 110)** |"), "{table}");
+        assert!(table.contains("| slow | 50.0 (45.0 to 55.0) |"), "{table}");
         assert!(table.contains("| broken | failed: a \\| b |"), "{table}");
     }
 }
