@@ -99,7 +99,7 @@ mod ttl;
 
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
-    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with,
+    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{
