@@ -144,5 +144,6 @@ pub use ttl::Ttl;
     doc = include_str!("../docs/observability.md"),
     doc = include_str!("../docs/metrics.md")
 )]
+#[cfg_attr(feature = "codec-report", doc = include_str!("../docs/speed.md"))]
 #[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;
