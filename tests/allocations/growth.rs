@@ -39,7 +39,7 @@ async fn redis_rs(url: &str) -> RedisRsBackend {
 }
 
 /// The most bytes that listing all of `keys`, and then removing them, hold at once.
-fn peaks<B: CacheBackend>(keys: u64, connect: impl AsyncFn(&str) -> B) -> [u64; 2] {
+fn peaks<B: CacheBackend>(keys: u64, connect: &impl AsyncFn(&str) -> B) -> [u64; 2] {
     let server = RedisServer::start_debuggable();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let backend = runtime.block_on(connect(&server.url()));
@@ -82,10 +82,10 @@ fn check(few: [u64; 2], many: [u64; 2]) {
 
 #[test]
 fn listing_and_removing_keys_through_fred_holds_a_page_however_many_there_are() {
-    check(peaks(FEW, fred), peaks(MANY, fred));
+    check(peaks(FEW, &fred), peaks(MANY, &fred));
 }
 
 #[test]
 fn listing_and_removing_keys_through_redis_rs_holds_a_page_however_many_there_are() {
-    check(peaks(FEW, redis_rs), peaks(MANY, redis_rs));
+    check(peaks(FEW, &redis_rs), peaks(MANY, &redis_rs));
 }
