@@ -99,7 +99,7 @@ mod ttl;
 
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
-    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with,
+    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{
@@ -144,5 +144,6 @@ pub use ttl::Ttl;
     doc = include_str!("../docs/observability.md"),
     doc = include_str!("../docs/metrics.md")
 )]
+#[cfg_attr(feature = "codec-report", doc = include_str!("../docs/speed.md"))]
 #[cfg_attr(feature = "macros", doc = include_str!("../docs/from-redis-kit.md"))]
 struct Pages;

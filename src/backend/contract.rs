@@ -185,6 +185,9 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
 
     /// [`delete_matching`](Self::delete_matching) that tells `progress` now and then how far it has come.
     ///
+    /// What it tells never goes down, and the last it tells of keys removed is what it answers. Where nothing matches, it
+    /// may tell nothing.
+    ///
     /// The provided one is [`delete_by_scan_with`], so a backend or layer with a `delete_matching` of its own needs one of
     /// this too.
     ///

@@ -12,4 +12,4 @@ pub use entry::{Entry, Head};
 pub use kept::Kept;
 pub(crate) use kept::Memo;
 pub use options::{Capabilities, Condition, Expiry, KeyTtl, Outcome, SetItem, SetOptions};
-pub use sweep::{SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with};
+pub use sweep::{SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed};

@@ -189,10 +189,10 @@ fn label(area: &Area<'_>, points: &[Point], places: &[(i32, i32)]) -> Drawn {
             (x - 10 - width, y),
             (x - width / 2, y - 16),
             (x - width / 2, y + 16),
-            (x + 8, y - 14),
-            (x + 8, y + 14),
-            (x - 8 - width, y - 14),
-            (x - 8 - width, y + 14),
+            (x + 8, y - 16),
+            (x + 8, y + 16),
+            (x - 8 - width, y - 16),
+            (x - 8 - width, y + 16),
         ];
         let free = ways.into_iter().find_map(|(left, middle)| {
             let boxed = Boxed {

@@ -1,9 +1,11 @@
+use parking_lot::Mutex;
+
 use super::{
     run::cases,
     stage::{HOUR, Stage, refs},
     subject::Subject,
 };
-use crate::{CacheBackend, Expiry, glob};
+use crate::{CacheBackend, Expiry, SweepProgress, glob};
 
 cases![
     delete_matching_removes_the_keys_that_match_and_no_others,
@@ -13,6 +15,8 @@ cases![
     delete_matching_answers_zero_where_nothing_matches,
     delete_matching_neither_counts_expired_keys_nor_those_that_were_deleted,
     delete_matching_removes_and_counts_a_key_whatever_it_holds,
+    delete_matching_with_tells_counts_that_go_up_to_what_it_answers,
+    delete_matching_with_tells_of_no_key_where_nothing_matches,
 ];
 
 /// Deletes by `pattern`, put behind this case's own prefix, and answers the count.
@@ -106,4 +110,44 @@ async fn delete_matching_removes_and_counts_a_key_whatever_it_holds<S: Subject>(
     let has_other = stage.put_other_type(&other).await;
     assert_eq!(sweep(stage, "*").await, 2 + u64::from(has_other));
     assert_eq!(sweep(stage, "*").await, 0, "the second time");
+}
+
+/// Deletes by `pattern`, as [`sweep`] does, and answers the count and all that was told on the way to it.
+async fn sweep_with<S: Subject>(stage: &Stage<'_, S>, pattern: &str) -> (u64, Vec<SweepProgress>) {
+    let pattern = format!("{}{pattern}", glob::escape(stage.prefix()));
+    let told = Mutex::new(Vec::new());
+    let progress = |progress| told.lock().push(progress);
+    let removed = stage.backend.delete_matching_with(&pattern, &progress).await;
+    let removed = removed.expect("delete_matching_with failed");
+    (removed, told.into_inner())
+}
+
+async fn delete_matching_with_tells_counts_that_go_up_to_what_it_answers<S: Subject>(stage: &Stage<'_, S>) {
+    let (going, staying) = (stage.keys(5_000), stage.key("stays"));
+    stage.put_all(&going, "v").await;
+    stage.put(&staying, "v").await;
+    let (removed, told) = sweep_with(stage, "[0-9]*").await;
+    assert_eq!(removed, 5_000, "the count");
+    stage.assert_value(&staying, b"v", "a key that does not match").await;
+    assert!(
+        told.is_sorted_by(|one, next| one.seen <= next.seen && one.removed <= next.removed),
+        "the counts go down: {told:?}"
+    );
+    assert!(
+        told.iter().all(|told| told.removed <= told.seen),
+        "more was removed than seen: {told:?}"
+    );
+    let last = told.last().map(|last| last.removed);
+    assert_eq!(last, Some(removed), "the last that is told and the answer");
+}
+
+async fn delete_matching_with_tells_of_no_key_where_nothing_matches<S: Subject>(stage: &Stage<'_, S>) {
+    let key = stage.key("k");
+    stage.put(&key, "v").await;
+    let (removed, told) = sweep_with(stage, "no-such-key:*").await;
+    assert_eq!(removed, 0);
+    assert!(
+        told.iter().all(|&told| told == SweepProgress::default()),
+        "keys are told of that do not match: {told:?}"
+    );
 }

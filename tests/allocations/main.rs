@@ -1,4 +1,4 @@
-//! What calls allocate, counted exactly, on the thread that makes them.
+//! What calls allocate, counted exactly, on the thread that makes them; and that what they hold at once does not grow.
 
 use std::sync::{
     Arc,
@@ -12,6 +12,7 @@ use larder::{Cache, CacheBackend, Ending, Expiry, Hook, NoCompression, Operation
 use larder_local::LocalBackend;
 use serde::{Deserialize, Serialize};
 
+mod growth;
 mod redis;
 
 /// A struct whose fields are all in place.

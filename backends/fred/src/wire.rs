@@ -106,10 +106,7 @@ impl Connection for Link {
 async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Value, FredError> {
     match command {
         Command::Get { key } => client.get(key).await,
-        Command::GetMany { keys } => {
-            let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
-            client.mget(keys).await
-        }
+        Command::GetMany { keys } => client.mget(all(keys)).await,
         Command::Set {
             key,
             value,
@@ -122,6 +119,7 @@ async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> 
                 .await
         }
         Command::Unlink { key } => client.unlink(key).await,
+        Command::UnlinkMany { keys } => client.unlink(all(keys)).await,
         Command::Expire { key, millis } => client.pexpire(key, millis, None).await,
         Command::Script {
             script,
@@ -133,6 +131,10 @@ async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> 
             run_script(client, script, key.into(), args, sending.or(needed)).await
         }
     }
+}
+
+fn all(keys: Vec<Bytes>) -> Vec<Key> {
+    keys.into_iter().map(Key::from).collect()
 }
 
 async fn run_script(

@@ -30,7 +30,8 @@ macro_rules! backend {
         ///   that out.
         /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
         ///   after it are not tried.
-        /// - `scan` asks for 512 keys a page.
+        /// - `scan` asks for 512 keys a page. `delete_matching` removes a page by one UNLINK; on a cluster, and where the
+        ///   server refuses that, by one for each key.
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $backend {

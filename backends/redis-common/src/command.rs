@@ -34,6 +34,11 @@ pub enum Command {
         /// The key.
         key: Bytes,
     },
+    /// UNLINK of several, that one node has.
+    UnlinkMany {
+        /// The keys, one at the least.
+        keys: Vec<Bytes>,
+    },
     /// PEXPIRE.
     Expire {
         /// The key.
@@ -82,7 +87,7 @@ impl Command {
             | Self::Unlink { key }
             | Self::Expire { key, .. }
             | Self::Script { key, .. } => key,
-            Self::GetMany { keys } => keys.first().map_or(&[], |key| key),
+            Self::GetMany { keys } | Self::UnlinkMany { keys } => keys.first().map_or(&[], |key| key),
         }
     }
 

@@ -132,13 +132,7 @@ fn is_unknown_script(failure: &Failure) -> bool {
 fn in_words(command: &Command, needed: Sending) -> Cmd {
     match command {
         Command::Get { key } => cmd("GET").arg(&key[..]).take(),
-        Command::GetMany { keys } => {
-            let mut words = cmd("MGET");
-            for key in keys {
-                words.arg(&key[..]);
-            }
-            words
-        }
+        Command::GetMany { keys } => of_all("MGET", keys),
         Command::Set {
             key,
             value,
@@ -156,6 +150,7 @@ fn in_words(command: &Command, needed: Sending) -> Cmd {
             words
         }
         Command::Unlink { key } => cmd("UNLINK").arg(&key[..]).take(),
+        Command::UnlinkMany { keys } => of_all("UNLINK", keys),
         Command::Expire { key, millis } => cmd("PEXPIRE").arg(&key[..]).arg(millis).take(),
         Command::Script {
             script,
@@ -164,6 +159,14 @@ fn in_words(command: &Command, needed: Sending) -> Cmd {
             sending,
         } => script_in_words(script, key, args, sending.or(needed)),
     }
+}
+
+fn of_all(name: &'static str, keys: &[Bytes]) -> Cmd {
+    let mut words = cmd(name);
+    for key in keys {
+        words.arg(&key[..]);
+    }
+    words
 }
 
 fn script_in_words(script: &Script, key: &Bytes, args: &[Bytes], sending: Sending) -> Cmd {

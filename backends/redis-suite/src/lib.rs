@@ -81,6 +81,10 @@ suite! {$
             a_dropped_stream_asks_for_no_further_page,
             a_page_that_fails_ends_the_stream,
         }
+        calls::sweep {
+            a_pattern_goes_by_one_unlink_a_page,
+            an_error_amid_a_pattern_says_how_many_keys_went_before_it,
+        }
         calls::bounds {
             calls_that_are_dropped_count_as_in_flight_until_their_deadline,
             calls_that_are_dropped_do_not_flood_the_server_when_it_is_back,
@@ -143,6 +147,7 @@ suite! {$
             each_documented_right_is_needed,
             a_user_without_a_password_or_with_an_odd_one_is_that_user,
             a_key_outside_the_users_pattern_is_a_server_error,
+            a_pattern_takes_the_keys_that_the_user_may_remove_and_says_that_others_are_left,
             a_user_of_a_cluster_needs_to_ask_about_it_besides,
             a_user_needs_one_more_right_where_a_slot_moves,
             a_user_needs_one_more_right_where_sentinels_name_the_server,

@@ -114,6 +114,14 @@ pub(crate) fn within(limit: Duration, began: Instant) {
     assert!(began.elapsed() < limit, "{:?} and not {limit:?}", began.elapsed());
 }
 
+/// How often the server ran a command.
+pub(crate) fn runs(server: &RedisServer, command: &str) -> usize {
+    let stats: String = server.command(&["INFO", "commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    let count = stats.lines().find_map(|stat| stat.strip_prefix(&line));
+    count.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
 /// How many clients the server has, the one that asks left out. One that asked just before may still be counted.
 pub(crate) fn clients(server: &RedisServer) -> usize {
     server.command::<String>(&["CLIENT", "LIST"]).lines().count() - 1

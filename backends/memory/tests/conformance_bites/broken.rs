@@ -1,8 +1,11 @@
-use std::{collections::BTreeSet, pin::pin, thread, time::Duration};
+use std::{collections::BTreeSet, mem, pin::pin, sync::Mutex, thread, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use larder::{CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{
+    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+    SweepProgress,
+};
 use larder_memory::MemoryBackend;
 
 /// The one way in which a backend breaks the contract.
@@ -29,6 +32,9 @@ pub(crate) enum Flaw {
     DeleteMatchingIgnoresThePattern,
     DeleteMatchingEndsAfterAPage,
     DeleteMatchingCountsKeysThatWereGone,
+    ProgressCountsEachBatchAlone,
+    ProgressLeavesOutTheEnd,
+    ProgressTellsOfKeysThatDoNotMatch,
 }
 
 /// A sound store behind a wrapper with one flaw.
@@ -215,5 +221,23 @@ impl CacheBackend for Broken {
             Flaw::DeleteMatchingCountsKeysThatWereGone => Ok(sweep(pattern).await?.max(1)),
             _ => sweep(pattern).await,
         }
+    }
+
+    async fn delete_matching_with(&self, pattern: &str, progress: &SweepListener<'_>) -> Result<u64> {
+        let last = Mutex::new(SweepProgress::default());
+        let told = |told| {
+            let before = mem::replace(&mut *last.lock().unwrap(), told);
+            progress(match self.flaw {
+                Flaw::ProgressCountsEachBatchAlone => {
+                    SweepProgress::new(told.seen - before.seen, told.removed - before.removed)
+                }
+                Flaw::ProgressLeavesOutTheEnd => before,
+                _ => told,
+            });
+        };
+        if self.has(Flaw::ProgressTellsOfKeysThatDoNotMatch) {
+            progress(SweepProgress::new(1, 0));
+        }
+        self.sound.delete_matching_with(pattern, &told).await
     }
 }

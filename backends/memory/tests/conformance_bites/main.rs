@@ -310,6 +310,24 @@ fn conformance_bites_where_delete_matching_counts_what_was_gone() {
 }
 
 #[test]
+fn conformance_bites_where_progress_goes_down_or_stops_short() {
+    for flaw in [Flaw::ProgressCountsEachBatchAlone, Flaw::ProgressLeavesOutTheEnd] {
+        assert_found(
+            flaw,
+            &["delete matching with tells counts that go up to what it answers"],
+        );
+    }
+}
+
+#[test]
+fn conformance_bites_where_progress_tells_of_keys_that_do_not_match() {
+    assert_found(
+        Flaw::ProgressTellsOfKeysThatDoNotMatch,
+        &["delete matching with tells of no key where nothing matches"],
+    );
+}
+
+#[test]
 #[should_panic(expected = "keep on a missing key answers missing and stores nothing")]
 fn the_panic_of_the_suite_names_the_sentence() {
     block_on(conformance::backend(&fixture(Flaw::KeepStoresWhereNothingStands)));

@@ -2,6 +2,7 @@
 
 mod read;
 mod scan;
+mod sweep;
 mod write;
 
 use std::{
@@ -19,7 +20,9 @@ use futures::{
     FutureExt, Stream,
     future::{BoxFuture, join_all},
 };
-use larder::{Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions};
+use larder::{
+    Batched, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+};
 
 use crate::{
     command::{Command, Reply},
@@ -255,6 +258,18 @@ impl<W: Wire> CacheBackend for Store<W> {
 
     fn scan<'a>(&'a self, pattern: &str) -> impl Stream<Item = Result<Vec<String>>> + Send + use<'a, W> {
         scan::scan(&*self.wire, pattern)
+    }
+
+    fn delete_matching(&self, pattern: &str) -> impl Future<Output = Result<u64>> + Send {
+        sweep::delete_matching(self, pattern, &|_| ())
+    }
+
+    fn delete_matching_with(
+        &self,
+        pattern: &str,
+        progress: &SweepListener<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        sweep::delete_matching(self, pattern, progress)
     }
 }
 

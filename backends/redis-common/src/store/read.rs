@@ -94,7 +94,7 @@ async fn get_one<W: Wire>(wire: &W, key: Bytes) -> Result<Reply> {
 }
 
 /// Many keys in one allocation.
-fn together<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Vec<Bytes> {
+pub(super) fn together<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Vec<Bytes> {
     let mut all = Vec::with_capacity(keys.clone().map(str::len).sum());
     keys.clone().for_each(|key| all.extend_from_slice(key.as_bytes()));
     let all = Bytes::from(all);

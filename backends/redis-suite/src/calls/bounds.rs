@@ -13,7 +13,7 @@ use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{block_on, config, eventually_async, forever, on_every_runtime, starts_with},
+    support::{block_on, config, eventually_async, forever, on_every_runtime, runs, starts_with},
 };
 
 const LIMIT: usize = 10;
@@ -21,14 +21,6 @@ const LIMIT: usize = 10;
 async fn limited<C: Client>(server: &RedisServer, deadline: Duration) -> C::Backend {
     let config = config(server, true).with_max_in_flight(LIMIT).with_deadline(deadline);
     C::from_config_strict(config).await.unwrap().backend()
-}
-
-/// How often the server ran a command.
-fn runs(server: &RedisServer, command: &str) -> usize {
-    let stats: String = server.command(&["INFO", "commandstats"]);
-    let line = format!("cmdstat_{command}:calls=");
-    let count = stats.lines().find_map(|stat| stat.strip_prefix(&line));
-    count.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
 }
 
 /// Tells whether a call was turned away on its first poll; it is dropped after that.

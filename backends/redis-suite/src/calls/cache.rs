@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use larder::{Cache, CacheBackend, ErrorKind, KeyTtl, Lookup};
 use serde::{Deserialize, Serialize};
 
-use crate::{Client, support::in_both_protocols};
+use crate::{
+    Client,
+    support::{in_both_protocols, runs},
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -140,14 +143,7 @@ pub(crate) fn each_call_is_the_commands_it_should_be<C: Client>() {
         cache.delete_many((0..100).map(|i| i.to_string())).await.unwrap();
         cache.delete("key").await.unwrap();
 
-        let calls = |command: &str| -> u64 {
-            let stats: String = server.command(&["INFO", "commandstats"]);
-            let line = stats
-                .lines()
-                .find(|line| line.starts_with(&format!("cmdstat_{command}:calls=")));
-            line.and_then(|line| line.split(['=', ',']).nth(1)?.parse().ok())
-                .unwrap_or(0)
-        };
+        let calls = |command| runs(server, command);
         assert_eq!(
             (calls("get"), calls("mget"), calls("eval"), calls("evalsha")),
             (1, 1, 0, 2)

@@ -8,3 +8,4 @@ pub(crate) mod conformance;
 pub(crate) mod oracle;
 pub(crate) mod replies;
 pub(crate) mod scan;
+pub(crate) mod sweep;

@@ -6,17 +6,8 @@ use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{backend, block_on, forever, in_both_protocols, listed},
+    support::{backend, block_on, forever, in_both_protocols, listed, runs},
 };
-
-fn scans(server: &RedisServer) -> usize {
-    let stats: String = server.command(&["INFO", "commandstats"]);
-    let calls = stats
-        .lines()
-        .find_map(|line| line.strip_prefix("cmdstat_scan:calls="))
-        .and_then(|rest| rest.split(',').next());
-    calls.map_or(0, |calls| calls.parse().unwrap())
-}
 
 pub(crate) fn every_key_that_matches_is_listed<C: Client>() {
     in_both_protocols::<C>(async |server, backend| {
@@ -49,15 +40,15 @@ pub(crate) fn a_dropped_stream_asks_for_no_further_page<C: Client>() {
         let items = (0..5_000).map(|i| SetItem::new(format!("k{i}"), "v", forever()));
         backend.set_many(items.collect()).await;
         let mut pages = Box::pin(backend.scan("*"));
-        assert_eq!(scans(server), 0);
+        assert_eq!(runs(server, "scan"), 0);
         pages.next().await.unwrap().unwrap();
-        assert_eq!(scans(server), 1);
+        assert_eq!(runs(server, "scan"), 1);
         drop(pages);
         // Whatever the stream had left under way would reach the server before this answer.
         for _ in 0..20 {
             backend.get("k1").await.unwrap();
         }
-        assert_eq!(scans(server), 1);
+        assert_eq!(runs(server, "scan"), 1);
     });
 }
 

@@ -146,6 +146,26 @@ pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
     });
 }
 
+pub(crate) fn a_pattern_takes_the_keys_that_the_user_may_remove_and_says_that_others_are_left<C: Client>() {
+    let server = RedisServer::start();
+    grant(&server, &RIGHTS);
+    block_on(async {
+        let manager = C::from_config_strict(config(&server, true)).await.unwrap();
+        let backend = manager.backend();
+        let items = (0..10).map(|i| SetItem::new(format!("myapp:{i}"), "v", forever()));
+        backend.set_many(items.collect()).await;
+        let session = server.session();
+        session.command(&["SELECT", "1"]);
+        session.command(&["SET", "other:k", "v"]);
+
+        let error = backend.delete_matching("*").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert!(error.message().starts_with("NOPERM"), "{error}");
+        assert!(error.message().ends_with("(after 10 keys were removed)"), "{error}");
+        assert_eq!(listed(&backend, "*").await, ["other:k"]);
+    });
+}
+
 pub(crate) fn a_user_of_a_cluster_needs_to_ask_about_it_besides<C: Client>() {
     let cluster = RedisCluster::start();
     for node in cluster.nodes() {
