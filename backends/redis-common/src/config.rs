@@ -194,7 +194,8 @@ impl RedisConfig {
         self
     }
 
-    /// Chooses the protocol: RESP3, or RESP2 for a proxy that knows no other. Default: RESP3.
+    /// Chooses the protocol: RESP3, or RESP2, which every server and proxy knows and which costs less to read.
+    /// Default: RESP2.
     #[must_use]
     pub fn with_resp3(mut self, resp3: bool) -> Self {
         self.settings.resp3 = resp3;
@@ -240,7 +241,7 @@ impl Settings {
             tls: false,
             #[cfg(feature = "rustls")]
             tls_config: None,
-            resp3: true,
+            resp3: false,
             deadline: RedisConfig::DEFAULT_DEADLINE,
             connect_timeout: RedisConfig::DEFAULT_CONNECT_TIMEOUT,
             max_in_flight: RedisConfig::DEFAULT_MAX_IN_FLIGHT,
@@ -329,7 +330,7 @@ mod tests {
         assert_eq!(
             format!("{config:?}"),
             "RedisConfig { servers: \"localhost:7000\", clustered: false, tls: false, database: 2, \
-             password: Some(\"***\"), resp3: true, deadline: 250ms, connect_timeout: 500ms, max_in_flight: 65536, \
+             password: Some(\"***\"), resp3: false, deadline: 250ms, connect_timeout: 500ms, max_in_flight: 65536, \
              shared_runtime: false }"
         );
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{Error, ErrorKind, Result};
+use larder::{Error, ErrorKind, Job, Result};
 use tokio::{
     net::UdpSocket,
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
@@ -102,6 +102,16 @@ impl Driver {
             future.as_mut().poll(context).map(Ok)
         })
         .await
+    }
+}
+
+/// Runs jobs where a connection lives. Its timers are those of no runtime.
+#[derive(Debug)]
+pub(crate) struct Spawner(pub(crate) Handle);
+
+impl larder::Runtime for Spawner {
+    fn spawn(&self, job: Job) {
+        self.0.spawn(job);
     }
 }
 

@@ -139,7 +139,7 @@ impl Settings {
             deadline: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             max_in_flight: None,
-            resp3: true,
+            resp3: false,
             trust: None,
         }
     }

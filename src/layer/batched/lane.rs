@@ -20,6 +20,9 @@ use crate::{
     sync::{AtomicU64, AtomicUsize, Ordering},
 };
 
+/// From four times as many calls on, there are fewer batches than might be under way.
+const MANY: usize = 16;
+
 /// How calls are put together.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
@@ -100,8 +103,13 @@ impl<B, E: Errand> Lane<B, E> {
     }
 
     /// How many of the calls under way a batch should hold.
+    ///
+    /// Of a few its part, so that some of them are under way whenever an answer comes. Of many nearly half: what a batch
+    /// costs by itself then weighs more than the time that the store has nothing to do.
     fn share(&self) -> usize {
-        (self.calls() / self.limits.batches).clamp(1, self.limits.calls)
+        let calls = self.calls();
+        let part = calls / self.limits.batches;
+        part.max((calls / 2).saturating_sub(MANY)).clamp(1, self.limits.calls)
     }
 
     /// Takes out of `queue` what is to be sent now.

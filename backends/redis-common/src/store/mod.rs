@@ -29,7 +29,7 @@ use crate::{
     config::Settings,
     error::closed,
     flight::{Bound, Permit},
-    runtime::Driver,
+    runtime::{Driver, Spawner},
 };
 
 /// How many commands of a batch are under way at once, and how many keys one MGET asks for: more would keep the server
@@ -173,12 +173,19 @@ impl<W: Wire> Store<W> {
     #[must_use]
     pub fn batched(self) -> Batched<Self> {
         let is_clustered = self.wire.is_clustered();
-        let Shared { deadline, bound, .. } = self.wire.shared();
-        let (deadline, calls) = (*deadline, bound.limit());
+        let Shared {
+            deadline,
+            bound,
+            driver,
+            ..
+        } = self.wire.shared();
+        let (deadline, calls, spawner) = (*deadline, bound.limit(), Spawner(driver.handle().clone()));
         // Clients write SETs that come at the same time as one anyway.
         let batched = Batched::builder(self)
             .max_in_flight(calls)
             .deadline(deadline)
+            // Where the answers come in: woken there, a batch wakes each caller once, and only for its answer.
+            .runtime(spawner)
             .without_sets();
         let batched = batched
             .build()

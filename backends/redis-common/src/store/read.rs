@@ -31,18 +31,41 @@ fn entry(reply: Reply) -> Result<Option<Entry>> {
 }
 
 pub(super) async fn get_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
-    let groups = groups(keys, wire.is_clustered());
+    if wire.is_clustered() {
+        return get_spread(wire, keys).await;
+    }
+    let mut permit = match wire.shared().admit(keys.len().div_ceil(WINDOW)) {
+        Ok(permit) => permit,
+        Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+    };
+    if (1..=WINDOW).contains(&keys.len()) {
+        return get_group(wire, permit, keys).await;
+    }
+    let windows = keys.chunks(WINDOW);
+    let found = join_all(windows.map(|keys| get_group(wire, permit.part(), keys))).await;
+    found.into_iter().flatten().collect()
+}
+
+/// Reads keys that are spread over several servers.
+async fn get_spread<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+    let groups = groups(keys);
     let mut permit = match wire.shared().admit(groups.len()) {
         Ok(permit) => permit,
         Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
     };
     let mut answers: Vec<Option<Result<Option<Entry>>>> = keys.iter().map(|_| None).collect();
-    // A cluster may need a command per key; a window bounds the memory of those under way.
+    // There may be a command for each key; a window bounds the memory of those under way.
     for window in groups.chunks(WINDOW) {
-        let found = join_all(window.iter().map(|group| get_group(wire, permit.part(), keys, group))).await;
-        for (group, found) in window.iter().zip(found) {
-            for (&place, reply) in group.iter().zip(found) {
-                answers[place] = Some(reply.and_then(entry));
+        let found = window.iter().map(|group| {
+            let permit = permit.part();
+            async move {
+                let keys: Vec<&str> = group.iter().map(|&place| keys[place]).collect();
+                get_group(wire, permit, &keys).await
+            }
+        });
+        for (group, found) in window.iter().zip(join_all(found).await) {
+            for (&place, entry) in group.iter().zip(found) {
+                answers[place] = Some(entry);
             }
         }
     }
@@ -52,30 +75,28 @@ pub(super) async fn get_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Opt
         .collect()
 }
 
-/// The places of `keys`, grouped into what one MGET may ask for: on a cluster, keys of one hash slot.
-fn groups(keys: &[&str], clustered: bool) -> Vec<Vec<usize>> {
-    let places: Vec<usize> = (0..keys.len()).collect();
-    if !clustered {
-        return places.chunks(WINDOW).map(<[usize]>::to_vec).collect();
-    }
+/// The places of `keys`, grouped into what one MGET to a cluster may ask for: keys of one hash slot.
+fn groups(keys: &[&str]) -> Vec<Vec<usize>> {
     let mut slots: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for place in places {
-        slots.entry(slot_of(keys[place].as_bytes())).or_default().push(place);
+    for (place, key) in keys.iter().enumerate() {
+        slots.entry(slot_of(key.as_bytes())).or_default().push(place);
     }
     let windows = slots.values().flat_map(|places| places.chunks(WINDOW));
     windows.map(<[usize]>::to_vec).collect()
 }
 
-async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str], group: &[usize]) -> Vec<Result<Reply>> {
-    let asked = together(group.iter().map(|&place| keys[place]));
-    let command = Command::GetMany { keys: asked.clone() };
+/// Reads keys by one MGET.
+async fn get_group<W: Wire>(wire: &W, permit: Permit, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+    let command = Command::GetMany {
+        keys: together(keys.iter().copied()),
+    };
     let answer = wire.send(command, permit).await;
-    match answer.and_then(|reply| several(reply, group.len())) {
-        Ok(found) => found.into_iter().map(Ok).collect(),
-        Err(error) if group.len() > 1 && is_of_one_key(error.message()) => {
-            join_all(asked.into_iter().map(|key| get_one(wire, key))).await
+    match answer.and_then(|reply| several(reply, keys.len())) {
+        Ok(found) => found.into_iter().map(entry).collect(),
+        Err(error) if keys.len() > 1 && is_of_one_key(error.message()) => {
+            join_all(keys.iter().map(|key| get_one(wire, key))).await
         }
-        Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
     }
 }
 
@@ -85,12 +106,12 @@ fn is_of_one_key(words: &str) -> bool {
     words.starts_with("TRYAGAIN") || words.starts_with("NOPERM") && words.contains("to access")
 }
 
-async fn get_one<W: Wire>(wire: &W, key: Bytes) -> Result<Reply> {
+async fn get_one<W: Wire>(wire: &W, key: &str) -> Result<Option<Entry>> {
     let permit = wire.shared().admit(1)?;
-    let answer = wire.send(Command::GetMany { keys: vec![key] }, permit).await?;
-    several(answer, 1)?
-        .pop()
-        .ok_or_else(|| unexpected("MGET left out a key"))
+    let keys = vec![Bytes::copy_from_slice(key.as_bytes())];
+    let answer = wire.send(Command::GetMany { keys }, permit).await?;
+    let found = several(answer, 1)?.pop();
+    entry(found.ok_or_else(|| unexpected("MGET left out a key"))?)
 }
 
 /// Many keys in one allocation.
@@ -164,13 +185,11 @@ mod tests {
         let names: Vec<String> = (0..3 * WINDOW).map(|i| format!("{{tag}}{i}")).collect();
         let mut keys: Vec<&str> = names.iter().map(String::as_str).collect();
         keys.insert(7, "elsewhere");
-        for (clustered, count) in [(false, 4), (true, 4)] {
-            let groups = groups(&keys, clustered);
-            assert_eq!(groups.len(), count);
-            assert!(groups.iter().all(|group| group.len() <= WINDOW));
-            let mut places = groups.concat();
-            places.sort_unstable();
-            assert_eq!(places, (0..keys.len()).collect::<Vec<_>>());
-        }
+        let groups = groups(&keys);
+        assert_eq!(groups.len(), 4);
+        assert!(groups.iter().all(|group| group.len() <= WINDOW));
+        let mut places = groups.concat();
+        places.sort_unstable();
+        assert_eq!(places, (0..keys.len()).collect::<Vec<_>>());
     }
 }
