@@ -27,7 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const KEYS: usize = 1_000;
 const BATCH: usize = 100;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 /// 100 bytes with its envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,8 @@ fn main() {
             batches(&runtime, world);
         }
         if "get".contains(&filter) {
-            for tasks in [1, 4, 16, 64, 128, 1024] {
+            alone(&runtime, world);
+            for tasks in [4, 16, 64, 128, 1024] {
                 gets(&runtime, world, tasks);
             }
         }
@@ -149,9 +150,71 @@ fn compare(what: &str, contenders: &mut [(&str, &mut dyn FnMut() -> f64)]) {
     println!();
 }
 
+/// One call after the other. The contenders take turns of a few calls, because whether a call takes 10 or 60 us is decided
+/// by where the system has put the threads: that changes within a run, and with it the calls of all.
+fn alone(runtime: &Runtime, world: &'static World) {
+    const TURNS: usize = 1_000;
+    /// The first of them finds the other's memory in the caches.
+    const CALLS: usize = 8;
+    let caches = [
+        ("larder", &world.shared),
+        ("on a thread of its own", &world.own),
+        ("unbatched", &world.unbatched),
+    ];
+    let timed = runtime.spawn(async move {
+        let mut taken: Vec<Vec<Duration>> = vec![Vec::new(); caches.len() + 1];
+        for turn in 0..TURNS {
+            let key = |call: usize| world.keys[(turn * CALLS + call) % KEYS].as_str();
+            for call in 0..CALLS {
+                let began = Instant::now();
+                let found: Option<Bytes> = (world.raw.get(format!("bench:{}", key(call))).await).expect("it answers");
+                assert!(found.is_some());
+                if call > 0 {
+                    taken[0].push(began.elapsed());
+                }
+            }
+            for (place, (_, cache)) in caches.iter().enumerate() {
+                for call in 0..CALLS {
+                    let began = Instant::now();
+                    let found: Option<User> = cache.get(key(call)).await.expect("the server answers");
+                    assert!(found.is_some());
+                    if call > 0 {
+                        taken[place + 1].push(began.elapsed());
+                    }
+                }
+            }
+        }
+        taken
+    });
+    let taken = runtime.block_on(timed).expect("no call fails");
+    let names = ["fred"].into_iter().chain(caches.iter().map(|(name, _)| *name));
+    let figures = names.zip(taken).map(|(name, mut taken)| {
+        taken.sort();
+        let sum: Duration = taken.iter().sum();
+        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+        let calls = taken.len() as f64;
+        (
+            name,
+            calls / sum.as_secs_f64(),
+            taken[taken.len() / 2].as_secs_f64() * 1e6,
+        )
+    });
+    let figures: Vec<_> = figures.collect();
+    let (_, rate, middle) = figures[0];
+    print!("get, 1 task, calls/s:");
+    for (name, own, _) in &figures {
+        print!("  {name} {own:.0} ({:.2}x)", own / rate);
+    }
+    print!("\nget, 1 task, p50 us:");
+    for (name, _, own) in &figures {
+        print!("  {name} {own:.1} ({:.2}x)", own / middle);
+    }
+    println!();
+}
+
 /// `get` with its decoding against GET without, from as many tasks as said.
 fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
-    let calls = if tasks == 1 { 10_000 } else { 50_000 + tasks * 50 };
+    let calls = 20_000 + tasks * 50;
     let key = move |i: usize| world.keys[i % KEYS].as_str();
     let of = move |cache: &'static Cache<FredBackend>| {
         move || {

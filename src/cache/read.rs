@@ -117,11 +117,19 @@ where
         let mut room = KeyRoom::new();
         // One future deep, and what was found is moved as little as can be: both are felt in a hit on a local map.
         let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => match self.store(&scope).get(physical).await {
-                Ok(Some(entry)) => self.decode_entry(&scope, physical, &entry, schema),
-                Ok(None) => Ok(Lookup::Miss),
-                Err(error) => Err(error),
-            },
+            Ok(physical) => {
+                // Without the level of futures that tells hooks of it: that one is felt in a hit on a local map.
+                let stored = if scope.is_active() {
+                    self.store(&scope).get(physical).await
+                } else {
+                    self.backend().get(physical).await
+                };
+                match stored {
+                    Ok(Some(entry)) => self.decode_entry(&scope, physical, &entry, schema),
+                    Ok(None) => Ok(Lookup::Miss),
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) => Err(error),
         };
         let found = match found {

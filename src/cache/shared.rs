@@ -58,11 +58,19 @@ where
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
         let mut room = KeyRoom::new();
         let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => match self.store(&scope).get(physical).await {
-                Ok(Some(entry)) => self.share(&scope, physical, &entry, schema),
-                Ok(None) => Ok(Lookup::Miss),
-                Err(error) => Err(error),
-            },
+            Ok(physical) => {
+                // As in `read`.
+                let stored = if scope.is_active() {
+                    self.store(&scope).get(physical).await
+                } else {
+                    self.backend().get(physical).await
+                };
+                match stored {
+                    Ok(Some(entry)) => self.share(&scope, physical, &entry, schema),
+                    Ok(None) => Ok(Lookup::Miss),
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) => Err(error),
         };
         let found = match found {

@@ -78,7 +78,8 @@ impl<B> BatchedBuilder<B> {
         self
     }
 
-    /// How many batches of a kind are under way at once. Default: 4.
+    /// How many batches of a kind are under way at once, at the most: from 64 calls on two that hold them all are enough.
+    /// Default: 4.
     pub fn max_batches(mut self, batches: usize) -> Self {
         self.limits.batches = batches;
         self

@@ -20,8 +20,8 @@ use crate::{
     sync::{AtomicU64, AtomicUsize, Ordering},
 };
 
-/// From four times as many calls on, there are fewer batches than might be under way.
-const MANY: usize = 16;
+/// From so many calls on two batches at once are enough, as far as they hold them.
+const MANY: usize = 64;
 
 /// How calls are put together.
 #[derive(Debug, Clone)]
@@ -102,14 +102,21 @@ impl<B, E: Errand> Lane<B, E> {
         call.before < self.limits.alone
     }
 
-    /// How many of the calls under way a batch should hold.
+    /// How many batches may be under way.
     ///
-    /// Of a few its part, so that some of them are under way whenever an answer comes. Of many nearly half: what a batch
-    /// costs by itself then weighs more than the time that the store has nothing to do.
-    fn share(&self) -> usize {
+    /// Of a few calls some are under way whenever an answer comes. Of many one batch fills while the other is answered:
+    /// what a batch costs by itself then weighs more than the time that the store has nothing to do.
+    fn width(&self) -> usize {
         let calls = self.calls();
-        let part = calls / self.limits.batches;
-        part.max((calls / 2).saturating_sub(MANY)).clamp(1, self.limits.calls)
+        if calls < MANY {
+            return self.limits.batches;
+        }
+        calls.div_ceil(self.limits.calls).max(2).min(self.limits.batches)
+    }
+
+    /// How many of the calls under way a batch should hold.
+    fn share(&self) -> usize {
+        (self.calls() / self.width()).clamp(1, self.limits.calls)
     }
 
     /// Takes out of `queue` what is to be sent now.
@@ -117,7 +124,7 @@ impl<B, E: Errand> Lane<B, E> {
     /// With nothing under way, whatever there is; else a batch that is worth it, so that the calls of those whose answers
     /// have just come find each other again.
     fn next(&self, queue: &mut Queue<E>) -> Option<Arc<Batch<E>>> {
-        while queue.sent.len() < self.limits.batches {
+        while queue.sent.len() < self.width() {
             let (joined, waiting) = {
                 let members = queue.unsent.front()?.lock();
                 (members.len(), members.waiting())

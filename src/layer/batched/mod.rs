@@ -39,7 +39,8 @@ use self::{
 ///
 /// - **Nothing waits for company.** A call that is alone is handed on as it is. Those that find others under way join the
 ///   batch that goes next: at once where no batch is under way, else when it holds its share of the calls under way, or
-///   when a batch under way has ended. Up to 4 batches are under way at once, so a few calls go at once as well.
+///   when a batch under way has ended. Up to 4 batches are under way at once, so a few calls go at once as well; of many
+///   calls it is two, each with half of them.
 /// - **A read is never older than its call.** A call joins only a batch that was not sent yet.
 /// - **Each call keeps its own answer.** A failure of one key is that key's; where the store refuses a whole batch of
 ///   reads, each is asked again by itself, so that one that is forbidden costs the others a round trip. Failures of a
