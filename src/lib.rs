@@ -93,6 +93,7 @@ mod random;
 mod remember;
 mod runtime;
 mod serializer;
+mod strings;
 mod sync;
 mod telemetry;
 mod ttl;

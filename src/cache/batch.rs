@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     hook::{Failure, OperationKind, OperationOutcome, Scope},
     serializer::Serializer,
+    strings::Strings,
     ttl::Ttl,
 };
 
@@ -72,8 +73,8 @@ where
         let operation = scope.name();
         let schema = self.settings().sealing.schema;
         let (good, physical) = self.physical_of(&keys, operation);
-        let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
-        let mut entries = (self.store(scope).get_many(&wanted).await).into_iter().zip(&good);
+        let wanted = good.all();
+        let mut entries = (self.store(scope).get_many(&wanted).await).into_iter().zip(&wanted);
         keys.into_iter()
             .zip(physical)
             .map(|(key, refused)| {
@@ -192,8 +193,9 @@ where
                 Err(error) => refused.push((key, Some(error.with_operation(operation)))),
             }
         }
-        let written: Vec<String> = items.iter().map(|item: &SetItem| item.key.clone()).collect();
-        let written: Vec<&str> = written.iter().map(String::as_str).collect();
+        let mut written = Strings::with_capacity(items.len());
+        items.iter().for_each(|item: &SetItem| written.push(&item.key));
+        let written = written.all();
         let _voided = self.invalidate(Keys::Many(&written));
         let mut outcomes = self.store(scope).set_many(items).await.into_iter();
         refused
@@ -250,7 +252,7 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     async fn remove_many(&self, scope: &Scope<'_>, keys: Vec<String>) -> Vec<(String, Result<bool>)> {
         let operation = scope.name();
         let (good, physical) = self.physical_of(&keys, operation);
-        let wanted: Vec<&str> = good.iter().map(String::as_str).collect();
+        let wanted = good.all();
         let _voided = self.invalidate(Keys::Many(&wanted));
         let mut outcomes = self.store(scope).delete_many(&wanted).await.into_iter();
         let answers = physical.into_iter().map(|refused| match refused {
@@ -273,13 +275,13 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     }
 
     /// The physical keys of those that are allowed, and for each key the error of one that is not.
-    fn physical_of(&self, keys: &[String], operation: &'static str) -> (Vec<String>, Vec<Option<Error>>) {
-        let mut good = Vec::with_capacity(keys.len());
+    fn physical_of(&self, keys: &[String], operation: &'static str) -> (Strings, Vec<Option<Error>>) {
+        let mut good = Strings::with_capacity(keys.len());
         let refused = keys
             .iter()
             .map(|key| match self.inner.keys.physical(key) {
                 Ok(physical) => {
-                    good.push(physical.into_owned());
+                    good.push(&physical);
                     None
                 }
                 Err(error) => Some(error.with_operation(operation)),

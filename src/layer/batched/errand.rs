@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::{
     backend::{CacheBackend, Entry, Outcome, SetItem, SetOptions},
     error::{Error, ErrorKind, Result},
+    strings::Strings,
 };
 
 /// What is asked of the backend for many callers at once; the implementor holds what they ask.
@@ -30,11 +31,10 @@ pub(super) trait ErrandTo<B>: Errand {
     fn run(self, places: &[usize], backend: Arc<B>) -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
 }
 
-/// Keys to be read, one behind the other.
+/// Keys to be read.
 #[derive(Debug, Default)]
 pub(super) struct Gets {
-    keys: String,
-    ends: Vec<usize>,
+    keys: Strings,
 }
 
 impl Errand for Gets {
@@ -48,8 +48,7 @@ impl Errand for Gets {
     }
 
     fn push(&mut self, key: &str) {
-        self.keys.push_str(key);
-        self.ends.push(self.keys.len());
+        self.keys.push(key);
     }
 
     fn is_worth_asking_alone(error: &Error) -> bool {
@@ -60,11 +59,7 @@ impl Errand for Gets {
 
 impl<B: CacheBackend> ErrandTo<B> for Gets {
     async fn run(self, places: &[usize], backend: Arc<B>) -> Vec<Result<Option<Entry>>> {
-        let key = |&place: &usize| {
-            let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-            &self.keys[start..self.ends[place]]
-        };
-        let keys: Vec<&str> = places.iter().map(key).collect();
+        let keys: Vec<&str> = places.iter().map(|&place| self.keys.get(place)).collect();
         backend.get_many(&keys).await
     }
 }
