@@ -182,6 +182,8 @@ impl<W: Wire> Store<W> {
         let (deadline, calls, spawner) = (*deadline, bound.limit(), Spawner(driver.handle().clone()));
         // Clients write SETs that come at the same time as one anyway.
         let batched = Batched::builder(self)
+            // As cheap as in batches where they are few, and a change of tasks less.
+            .alone(4)
             .max_in_flight(calls)
             .deadline(deadline)
             // Where the answers come in: woken there, a batch wakes each caller once, and only for its answer.
