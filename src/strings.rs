@@ -37,7 +37,9 @@ mod tests {
     fn each_string_comes_back_as_it_was_pushed() {
         let pushed = ["a", "", "ö", "bc", ""];
         let mut strings = Strings::with_capacity(2);
-        pushed.iter().for_each(|string| strings.push(string));
+        for string in pushed {
+            strings.push(string);
+        }
         assert_eq!(strings.all(), pushed);
         assert_eq!(strings.get(3), "bc");
     }

@@ -182,7 +182,7 @@ where
         prepared: Vec<(String, Result<SetItem>)>,
     ) -> Vec<(String, Result<()>)> {
         let operation = scope.name();
-        let mut items = Vec::with_capacity(prepared.len());
+        let mut items: Vec<SetItem> = Vec::with_capacity(prepared.len());
         let mut refused = Vec::with_capacity(prepared.len());
         for (key, item) in prepared {
             match item {
@@ -194,7 +194,9 @@ where
             }
         }
         let mut written = Strings::with_capacity(items.len());
-        items.iter().for_each(|item: &SetItem| written.push(&item.key));
+        for item in &items {
+            written.push(&item.key);
+        }
         let written = written.all();
         let _voided = self.invalidate(Keys::Many(&written));
         let mut outcomes = self.store(scope).set_many(items).await.into_iter();
