@@ -182,6 +182,7 @@ impl RedisConfig {
     /// both ways). The price is that the client goes on only while that runtime does:
     ///
     /// - the runtime must outlive the manager's use;
+    /// - a task that keeps a thread of it busy holds up what it has just asked for, and calls of others that went with it;
     /// - a blocking call, of a `BlockingCache` or of this crate, must not be made on its threads. Where all of them wait
     ///   for the client, none is left to run it or its deadlines, and they wait for ever.
     ///

@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use futures::future::AbortHandle;
+
 use super::{
     errand::{Errand, own_failure, unanswered},
     hall::Hall,
@@ -19,6 +21,8 @@ pub(super) struct Batch<E: Errand> {
     members: Mutex<Members<E>>,
     /// Where its job is, once it is sent and where its callers poll it.
     pub(super) relay: OnceLock<Arc<Relay<Hall<E>>>>,
+    /// Ends its job, once it is sent and where a runtime polls it.
+    pub(super) abort: OnceLock<AbortHandle>,
 }
 
 pub(super) struct Members<E: Errand> {
@@ -59,11 +63,22 @@ impl<E: Errand> Batch<E> {
                 waiting: 0,
             }),
             relay: OnceLock::new(),
+            abort: OnceLock::new(),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Members<E>> {
         self.members.lock()
+    }
+
+    /// Ends its job, for which nobody waits any more.
+    pub(super) fn give_up(&self) {
+        if let Some(relay) = self.relay.get() {
+            relay.give_up();
+        }
+        if let Some(abort) = self.abort.get() {
+            abort.abort();
+        }
     }
 
     /// The answer at `place`, or `waker` waits for it.

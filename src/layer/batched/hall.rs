@@ -106,11 +106,11 @@ impl<E: Errand> Hall<E> {
                 batch.expire(&overdue, &mut wakers);
             }
             let left = queue.sent.iter().filter(|batch| batch.lock().waiting() == 0);
-            given_up.extend(left.filter_map(|batch| batch.relay.get().cloned()));
+            given_up.extend(left.cloned());
         }
         wakers.into_iter().for_each(Waker::wake);
-        for relay in given_up {
-            relay.give_up();
+        for batch in given_up {
+            batch.give_up();
         }
     }
 }

@@ -2,14 +2,16 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use futures::future::abortable;
+
 use super::{
     batch::{Answer, Batch},
-    errand::{Errand, ErrandTo, unanswered},
+    errand::{Errand, ErrandTo},
     hall::{Hall, Queue},
     relay::Relay,
 };
@@ -189,29 +191,25 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
             places,
             has_landed: false,
         };
-        let job = Box::pin(async move {
+        let job: Job = Box::pin(async move {
             let backend = Arc::clone(&flight.lane.backend);
             let answers = asks.run(&flight.places, backend).await;
             flight.land(answers);
         });
-        if let Some(relay) = self.begin(job) {
-            let relay = batch.relay.get_or_init(|| relay);
+        if let Some(runtime) = &self.runtime {
+            let (job, abort) = abortable(job);
+            let _ = batch.abort.set(abort);
+            runtime.spawn(Box::pin(async move {
+                let _ = job.await;
+            }));
+        } else {
+            let relay = Relay::new(job, Arc::downgrade(&self.hall));
+            let _ = batch.relay.set(relay);
             self.hall.ring();
-            // Who left last before that could not know of it.
-            if batch.lock().waiting() == 0 {
-                relay.give_up();
-            }
         }
-    }
-
-    /// Hands a job to the runtime, or to those who wait.
-    fn begin(&self, job: Job) -> Option<Arc<Relay<Hall<E>>>> {
-        match &self.runtime {
-            Some(runtime) => {
-                runtime.spawn(job);
-                None
-            }
-            None => Some(Relay::new(job, Arc::downgrade(&self.hall))),
+        // Who left last before that could not know of it.
+        if batch.lock().waiting() == 0 {
+            batch.give_up();
         }
     }
 
@@ -230,12 +228,14 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
     fn watch(&self) {
         let hall = Arc::downgrade(&self.hall);
         let (clock, deadline) = (Arc::clone(&self.clock), self.limits.deadline);
-        let job = Box::pin(async move {
+        let mut unwatched = Unwatched(Some(Weak::clone(&hall)));
+        let job: Job = Box::pin(async move {
             loop {
                 let next = {
                     let Some(hall) = hall.upgrade() else { return };
                     let mut queue = hall.lock();
                     let Some(oldest) = Hall::oldest(&queue) else {
+                        unwatched.disarm();
                         queue.is_watched = false;
                         queue.watch = None;
                         return;
@@ -248,8 +248,10 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
                 hall.expire(|since| (since + deadline <= now).then(|| overdue::<E>(deadline)));
             }
         });
-        if let Some(relay) = self.begin(job) {
-            self.hall.lock().watch = Some(relay);
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(job);
+        } else {
+            self.hall.lock().watch = Some(Relay::new(job, Arc::downgrade(&self.hall)));
             self.hall.ring();
         }
     }
@@ -290,10 +292,14 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
             return;
         }
         let mut wakers = Vec::new();
-        self.batch.fail(
-            &unanswered::<E>("the batch of this call has ended without an answer"),
-            &mut wakers,
-        );
+        // It panicked, or what ran it has ended.
+        let kind = if std::thread::panicking() {
+            ErrorKind::Server
+        } else {
+            ErrorKind::Connection
+        };
+        let error = Error::new(kind, "the batch of this call has ended without an answer");
+        self.batch.fail(&error.with_operation(E::OPERATION), &mut wakers);
         self.lane.landed(&self.batch);
         wakers.into_iter().for_each(Waker::wake);
         // Whoever was to poll the others may be the one that ends here.
@@ -325,10 +331,25 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Future for Waiting<'_, B, E> {
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Waiting<'_, B, E> {
     fn drop(&mut self) {
-        if self.batch.leave(self.place)
-            && let Some(relay) = self.batch.relay.get()
-        {
-            relay.give_up();
+        if self.batch.leave(self.place) {
+            self.batch.give_up();
+        }
+    }
+}
+
+/// Lets the next call begin a watch anew, where this one is dropped before its end.
+struct Unwatched<E: Errand>(Option<Weak<Hall<E>>>);
+
+impl<E: Errand> Unwatched<E> {
+    fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl<E: Errand> Drop for Unwatched<E> {
+    fn drop(&mut self) {
+        if let Some(hall) = self.0.take().and_then(|hall| hall.upgrade()) {
+            hall.lock().is_watched = false;
         }
     }
 }

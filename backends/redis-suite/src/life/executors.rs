@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use larder::{CacheBackend, ErrorKind, Result, SetItem};
 use larder_redis_common::RedisConfig;
 use testkit::RedisServer;
@@ -157,6 +157,10 @@ pub(crate) fn calls_after_the_end_of_a_shared_runtime_are_errors_and_no_panics<C
         let backend = manager.backend();
         block_on(async {
             assert!(backend.get("k").await.unwrap_err().is_unavailable());
+            // Those that go together too.
+            for found in join_all((0..20).map(|_| backend.get("k"))).await {
+                assert!(found.unwrap_err().is_unavailable());
+            }
             assert!(
                 backend
                     .get_many(&["k", "l"])

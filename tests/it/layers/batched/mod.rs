@@ -4,4 +4,5 @@ mod answers;
 mod deadlines;
 mod equal;
 mod polling;
+mod runtimes;
 mod support;
