@@ -115,10 +115,10 @@ where
     ) -> Result<Lookup<T>> {
         let scope = self.begin(kind, Some(key), None);
         let mut room = KeyRoom::new();
-        // One future deep, and what was found is moved as little as can be: both are felt in a hit on a local map.
         let found = match self.inner.keys.physical_in(key, &mut room) {
             Ok(physical) => {
-                // Without the level of futures that tells hooks of it: that one is felt in a hit on a local map.
+                // Each level of futures and each move of what was found is felt in a hit on a local map, so one that
+                // nobody listens to goes without the level that tells hooks of it.
                 let stored = if scope.is_active() {
                     self.store(&scope).get(physical).await
                 } else {

@@ -22,9 +22,8 @@
 //!
 //! # Servers
 //!
-//! Redis 6.2 and 7.0 run the whole test suite, in RESP2 and in RESP3 ([`RedisConfig::with_resp3`]); clusters are tested
-//! on 7.0. Redis 5.0 works in RESP2 except for [`Expiry::Keep`](larder::Expiry::Keep), which it refuses with a
-//! server error: it has no KEEPTTL.
+//! Redis 7.0 runs the whole test suite, in RESP2 and in RESP3 ([`RedisConfig::with_resp3`]). Redis 5.0 works in RESP2
+//! except for [`Expiry::Keep`](larder::Expiry::Keep), which it refuses with a server error: it has no KEEPTTL.
 //!
 //! # Rights
 //!

@@ -95,3 +95,21 @@ fn the_store_is_away_for_calls_whose_runtime_has_ended() {
     drop(jobs);
     assert!(block_on(waits).unwrap_err().is_unavailable());
 }
+
+#[test]
+fn of_many_calls_two_batches_are_under_way() {
+    let (shelf, store) = (Shelf::default(), MemoryBackend::new());
+    let backend = Batched::builder(store.clone()).alone(0).runtime(shelf.clone());
+    let backend = backend.clock(ManualClock::new()).build().unwrap();
+    let _gate = store.faults().hold_of(Operation::GetMany);
+    let mut reads: Vec<_> = (0..100).map(|_| read(&backend, "k")).collect();
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    shelf.turn();
+    assert_eq!(backend.stats().batches, 4, "a few calls have four");
+
+    for (left, batches) in [(1, 4), (2, 4), (3, 5)] {
+        drop(reads.remove(0));
+        shelf.turn();
+        assert_eq!(backend.stats().batches, batches, "{left} of the four have ended");
+    }
+}

@@ -4,10 +4,11 @@
 //! compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted: `get`, `batch`,
 //! `local`.
 
+mod local;
+
 use std::{
     collections::HashMap,
     hint::black_box,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,10 +18,9 @@ use fred::{
     interfaces::{ClientLike, KeysInterface},
     types::{Expiration, config::Config},
 };
-use futures::{executor::block_on, future::join_all};
+use futures::future::join_all;
 use larder::Cache;
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig, fred};
-use larder_local::LocalBackend;
 use serde::{Deserialize, Serialize};
 use testkit::RedisServer;
 use tokio::runtime::{Builder, Runtime};
@@ -66,7 +66,7 @@ fn main() {
         .find(|arg| !arg.starts_with('-'))
         .unwrap_or_default();
     if "local".contains(&filter) {
-        local();
+        local::run();
     }
     if !"local".contains(&filter) || filter.is_empty() {
         let server = RedisServer::start();
@@ -334,73 +334,6 @@ fn batches(runtime: &Runtime, world: &'static World) {
             ("fred SETs and postcard", &mut || micros(&raw_set)),
             ("larder", &mut || micros(&|| set(&world.shared))),
             ("on a thread of its own", &mut || micros(&|| set(&world.own))),
-        ],
-    );
-}
-
-/// A hit on the local map against the map and the format it is made of.
-fn local() {
-    const TURNS: usize = 100_000;
-    let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
-    let cache = Cache::builder(LocalBackend::with_capacity(20 * KEYS))
-        .prefix("bench")
-        .build();
-    let cache = cache.expect("the settings are in range");
-    let bytes = quick_cache::sync::Cache::<String, Bytes>::new(20 * KEYS);
-    let shared = quick_cache::sync::Cache::<String, Arc<User>>::new(20 * KEYS);
-    for (id, key) in keys.iter().enumerate() {
-        block_on(cache.set(key, &user(id), "1h")).expect("a local map takes every write");
-        let encoded = postcard::to_allocvec(&user(id)).expect("a user can be encoded");
-        bytes.insert(key.clone(), encoded.into());
-        shared.insert(key.clone(), Arc::new(user(id)));
-    }
-    let cycle = || keys.iter().cycle().step_by(7).take(TURNS);
-    let nanos = |began: Instant| {
-        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
-        let turns = TURNS as f64;
-        began.elapsed().as_secs_f64() * 1e9 / turns
-    };
-    compare(
-        "local get, ns",
-        &mut [
-            ("quick_cache and postcard", &mut || {
-                let began = Instant::now();
-                for key in cycle() {
-                    let found = bytes.get(key).expect("it was put there");
-                    black_box(postcard::from_bytes::<User>(&found).expect("what was encoded is decoded"));
-                }
-                nanos(began)
-            }),
-            ("larder", &mut || {
-                let began = Instant::now();
-                block_on(async {
-                    for key in cycle() {
-                        black_box(cache.get::<User>(key).await.expect("a local map is never away"));
-                    }
-                });
-                nanos(began)
-            }),
-        ],
-    );
-    compare(
-        "local get_shared, ns",
-        &mut [
-            ("quick_cache", &mut || {
-                let began = Instant::now();
-                for key in cycle() {
-                    black_box(shared.get(key).expect("it was put there"));
-                }
-                nanos(began)
-            }),
-            ("larder", &mut || {
-                let began = Instant::now();
-                block_on(async {
-                    for key in cycle() {
-                        black_box(cache.get_shared::<User>(key).await.expect("a local map is never away"));
-                    }
-                });
-                nanos(began)
-            }),
         ],
     );
 }
