@@ -204,13 +204,13 @@ impl Cluster {
             // The place in flight goes with the command wherever it is sent on to.
             let found = match purpose {
                 Purpose::Owned => {
-                    let mut sent = node.link.see_through(permit, command(bounded, Sending::ByHash));
+                    let mut sent = node.link.see_through(permit, || command(bounded, Sending::ByHash));
                     let found = (&mut sent).await;
                     permit = sent.permit();
                     found
                 }
                 Purpose::Asked => {
-                    let command = command(bounded.clone(), Sending::BySource);
+                    let command = || command(bounded.clone(), Sending::BySource);
                     let mut sent = node.link.see_through(permit, command);
                     let found = node.ask(&bounded, &mut sent).await;
                     permit = sent.permit();

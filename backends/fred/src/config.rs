@@ -1,12 +1,10 @@
 //! fred's own settings, from those of a connection.
 
-use std::time::Duration;
-
 use fred::{
     prelude::Builder,
     types::{
         RespVersion,
-        config::{ClusterDiscoveryPolicy, Config, ReconnectPolicy, Server, ServerConfig, UnresponsiveConfig},
+        config::{ClusterDiscoveryPolicy, Config, ReconnectPolicy, Server, ServerConfig},
     },
 };
 use larder::Result;
@@ -26,10 +24,8 @@ pub(crate) fn builder(servers: Config, settings: &Settings) -> Builder {
         // A password that is changed on the server first and here later must not end the client.
         connection.reconnect_on_auth_error = true;
         connection.tcp.nodelay = Some(true);
-        connection.unresponsive = UnresponsiveConfig {
-            max_timeout: Some(Duration::from_secs(5)),
-            interval: Duration::from_secs(1),
-        };
+        // Its `unresponsive` stays off: every write puts it off, and it costs a timer for each command and each answer.
+        // `Silence` finds a connection that no longer answers.
     });
     builder.with_performance_config(|performance| performance.default_command_timeout = settings.deadline);
     // Without a policy, and after its last attempt, the client would stay down for ever; 0 is no last attempt.

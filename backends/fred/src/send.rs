@@ -34,7 +34,7 @@ impl Link {
         F: Future<Output = Result<T, FredError>> + Send + 'static,
         T: Send + 'static,
     {
-        let sent = self.see_through(permit, command);
+        let sent = self.see_through(permit, || command);
         async move { self.judge(sent.await, false) }
     }
 
@@ -65,5 +65,12 @@ impl Watched for Link {
 
     fn replace_connection(&self) {
         Self::replace_connection(self);
+    }
+
+    async fn probe(&self) {
+        if let Ok(permit) = self.shared.admit(1) {
+            // What it answers is in the watch on it.
+            let _ = self.ping_by(permit).await;
+        }
     }
 }

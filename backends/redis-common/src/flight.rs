@@ -12,7 +12,7 @@ use std::{
 };
 
 use larder::{Error, ErrorKind, Result};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::sleep};
 
 /// How long a connection may leave every command unanswered before it is replaced, at the least.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -100,6 +100,17 @@ impl Drop for Permit {
     }
 }
 
+/// What a command that timed out says of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// It may have gone silent just now.
+    Suspect,
+    /// It was suspected before, not long enough ago.
+    Known,
+    /// It is time to replace it.
+    Silent,
+}
+
 /// How long a connection has left every command unanswered.
 #[derive(Debug)]
 pub struct Silence {
@@ -121,15 +132,18 @@ impl Silence {
     }
 
     fn broken(&self) {
-        if self.since.load(Ordering::Relaxed) != 0 {
+        if self.is_suspected() {
             self.since.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Tells, of a command that timed out, whether it is time to replace the connection. Of several at once, one is told
-    /// so.
+    fn is_suspected(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes note of a command that timed out. Of several at once, one is told to replace the connection.
     #[cold]
-    fn lasts(&self) -> bool {
+    fn goes_on(&self) -> Finding {
         let now = millis(self.origin.elapsed());
         // The command began a deadline ago; 0 means that nothing is wrong.
         let began = now.saturating_sub(millis(self.deadline)).max(1);
@@ -137,9 +151,19 @@ impl Silence {
             self.since
                 .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
         };
-        let since = set(0, began).map_or_else(|since| since, |_| began);
-        let allowed = millis(SILENCE.max(self.deadline * 2));
-        now.saturating_sub(since) >= allowed && set(since, 0).is_ok()
+        let (since, finding) = match set(0, began) {
+            Ok(_) => (began, Finding::Suspect),
+            Err(since) => (since, Finding::Known),
+        };
+        if now.saturating_sub(since) >= millis(self.allowed()) && set(since, 0).is_ok() {
+            return Finding::Silent;
+        }
+        finding
+    }
+
+    /// How long it may last.
+    fn allowed(&self) -> Duration {
+        SILENCE.max(self.deadline * 2)
     }
 }
 
@@ -163,29 +187,52 @@ pub trait Watched: Send + Sync + 'static {
     /// Drops the connection and makes a new one.
     fn replace_connection(&self);
 
+    /// Asks the server for a sign of life, by a command that is watched.
+    fn probe(&self) -> impl Future<Output = ()> + Send;
+
     /// Replaces the connection after a second in which commands timed out and none was answered.
-    fn watch<T>(&self, answer: &Result<T, Self::Failure>) {
+    fn watch<T>(&self, answer: &Result<T, Self::Failure>)
+    where
+        Self: Sized,
+    {
         match answer {
-            Err(failure) if Self::is_timeout(failure) => {
-                if self.silence().lasts() {
-                    self.replace_connection();
-                }
-            }
+            Err(failure) if Self::is_timeout(failure) => match self.silence().goes_on() {
+                Finding::Suspect => self.probe_later(),
+                Finding::Known => {}
+                Finding::Silent => self.replace_connection(),
+            },
             _ => self.silence().broken(),
         }
     }
 
+    /// Sees to it that a silence ends, where nobody else asks for anything.
+    fn probe_later(&self)
+    where
+        Self: Sized,
+    {
+        let (connection, allowed) = (self.this(), self.silence().allowed());
+        self.handle().spawn(async move {
+            sleep(allowed).await;
+            if let Some(connection) = connection.upgrade()
+                && connection.silence().is_suspected()
+            {
+                connection.probe().await;
+            }
+        });
+    }
+
     /// Sends a command when first polled, and sees it through to its answer or its deadline.
     ///
-    /// A client's futures are large; boxed here, they are neither copied from future to future nor part of the caller's.
-    fn see_through<T, F>(&self, permit: Permit, command: F) -> Sent<'_, Self, T, F>
+    /// A client's futures are large; made here, in their box, they are neither copied nor part of the caller's future.
+    fn see_through<T, F>(&self, permit: Permit, command: impl FnOnce() -> F) -> Sent<'_, Self, T, F>
     where
         Self: Sized,
         F: Future<Output = Result<T, Self::Failure>> + Send + 'static,
         T: Send + 'static,
     {
         Sent {
-            command: Some(Box::pin(command)),
+            // Made after its box, because it would be made beside it where it had to be dropped if there was no memory.
+            command: Some(Box::into_pin(Box::write(Box::new_uninit(), command()))),
             permit,
             begun: false,
             connection: self,

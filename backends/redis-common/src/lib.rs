@@ -28,7 +28,7 @@ pub use error::{
 pub use flight::{Bound, Permit, Sent, Silence, Watched};
 pub use larder::Result;
 pub use manager::{Connection, Contact, Manager};
-pub use runtime::Driver;
+pub use runtime::{Driver, Entered};
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 /// The TLS library, in the version that [`RedisConfig::with_tls`] takes.

@@ -1,19 +1,20 @@
 //! The tokio runtime a connection lives on, for callers on any executor.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     panic::catch_unwind,
-    pin::pin,
+    pin::Pin,
     sync::mpsc::sync_channel,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use larder::{Error, ErrorKind, Job, Result};
+use pin_project_lite::pin_project;
 use tokio::{
     net::UdpSocket,
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
-    task::unconstrained,
+    task::coop::{Unconstrained, unconstrained},
     time::sleep,
 };
 
@@ -88,20 +89,44 @@ impl Driver {
     /// # Errors
     ///
     /// A connection error on a thread that is ending, which no runtime can be entered on any more.
-    pub async fn enter<F: Future + Send>(&self, future: F) -> Result<F::Output> {
-        // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to
-        // the task's next turn, which never comes.
-        let mut future = pin!(unconstrained(future));
-        poll_fn(|context| {
-            // Asked first, because to enter would panic.
-            if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+    pub fn enter<F: Future>(&self, future: F) -> Entered<'_, F> {
+        Entered {
+            handle: &self.handle,
+            // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off
+            // to the task's next turn, which never comes.
+            future: unconstrained(future),
+        }
+    }
+}
+
+pin_project! {
+    /// A future that is polled inside a runtime.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Entered<'a, F> {
+        handle: &'a Handle,
+        #[pin]
+        future: Unconstrained<F>,
+    }
+}
+
+impl<F: Future> Future for Entered<'_, F> {
+    type Output = Result<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match Handle::try_current() {
+            Ok(current) if current.id() == this.handle.id() => this.future.poll(context),
+            // To enter would panic.
+            Err(error) if error.is_thread_local_destroyed() => {
                 let message = "the thread that makes the call is ending; make it before its thread-locals are dropped";
                 return Poll::Ready(Err(Error::new(ErrorKind::Connection, message)));
             }
-            let _entered = self.handle.enter();
-            future.as_mut().poll(context).map(Ok)
-        })
-        .await
+            _ => {
+                let _entered = this.handle.enter();
+                this.future.poll(context)
+            }
+        };
+        answer.map(Ok)
     }
 }
 

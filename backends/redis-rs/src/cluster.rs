@@ -211,7 +211,7 @@ impl Cluster {
             let answer = match line.road() {
                 Ok(road) => {
                     let road = if asking { road.asking() } else { road };
-                    let mut sent = line.see_through(permit, wire::run(road, command.clone(), left(began)));
+                    let mut sent = line.see_through(permit, || wire::run(road, command.clone(), left(began)));
                     let answer = (&mut sent).await;
                     // The place in flight goes with the command wherever it is sent on to.
                     permit = sent.permit();

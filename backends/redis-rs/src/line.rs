@@ -159,7 +159,8 @@ impl Line {
     /// Sends a command.
     pub(crate) async fn send(&self, command: Command, permit: Permit) -> Result<Reply, Failure> {
         let road = self.road()?;
-        self.see_through(permit, wire::run(road, command, self.deadline)).await
+        self.see_through(permit, || wire::run(road, command, self.deadline))
+            .await
     }
 
     /// Sends commands as one write. A failure is that of all.
@@ -169,14 +170,14 @@ impl Line {
         permit: Permit,
     ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
         let road = self.road()?;
-        self.see_through(permit, wire::run_all(road, commands, self.deadline))
+        self.see_through(permit, || wire::run_all(road, commands, self.deadline))
             .await
     }
 
     /// Sends a command that is none of a cache's.
     pub(crate) async fn ask_by(&self, command: redis::Cmd, permit: Permit, limit: Duration) -> Result<Value, Failure> {
         let road = self.road()?;
-        self.see_through(permit, async move { road.send(command, limit).await })
+        self.see_through(permit, || async move { road.send(command, limit).await })
             .await
     }
 
@@ -237,6 +238,11 @@ impl Watched for Line {
 
     fn replace_connection(&self) {
         self.replaced.notify_waiters();
+    }
+
+    async fn probe(&self) {
+        // What it answers is in the watch on it.
+        let _ = self.ask(redis::cmd("PING")).await;
     }
 }
 

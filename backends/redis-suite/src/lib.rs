@@ -175,6 +175,7 @@ suite! {$
         outage::silence {
             outage_a_connection_that_went_silent_is_replaced_and_leaves_no_socket,
             outage_a_silent_connection_is_replaced_where_every_caller_gives_up_before_the_deadline,
+            outage_a_silent_connection_is_replaced_though_nobody_calls_again,
         }
         outage::faults {
             outage_a_connection_that_is_refused_fails_every_call_in_time,

@@ -187,13 +187,13 @@ impl<E: Errand> Members<E> {
         self.waiting
     }
 
-    /// Takes a call in, and answers its place.
-    pub(super) fn join(&mut self, ask: E::Ask<'_>, since: Duration) -> usize {
+    /// Takes a call in that `waker` waits for, and answers its place.
+    pub(super) fn join(&mut self, ask: E::Ask<'_>, since: Duration, waker: Waker) -> usize {
         self.bytes += E::weight(&ask);
         self.asks.push(ask);
         self.places.push(Place {
             since,
-            state: State::Waiting(None),
+            state: State::Waiting(Some(waker)),
         });
         self.waiting += 1;
         self.places.len() - 1

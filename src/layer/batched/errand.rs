@@ -10,7 +10,7 @@ use crate::{
 
 /// What is asked of the backend for many callers at once; the implementor holds what they ask.
 pub(super) trait Errand: Default + Send + 'static {
-    type Ask<'a>;
+    type Ask<'a>: Send + Unpin;
     type Answer: Send + 'static;
 
     /// What the caller calls it.

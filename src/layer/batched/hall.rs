@@ -20,6 +20,8 @@ pub(super) struct Hall<E: Errand> {
 pub(super) struct Queue<E: Errand> {
     /// The last of them takes calls in.
     pub(super) unsent: VecDeque<Arc<Batch<E>>>,
+    /// The last of them takes in no more.
+    pub(super) is_full: bool,
     pub(super) sent: Vec<Arc<Batch<E>>>,
     /// Deadlines are watched.
     pub(super) is_watched: bool,
@@ -32,6 +34,7 @@ impl<E: Errand> Hall<E> {
         Self {
             queue: Mutex::new(Queue {
                 unsent: VecDeque::new(),
+                is_full: false,
                 sent: Vec::new(),
                 is_watched: false,
                 watch: None,

@@ -146,23 +146,33 @@ impl<B, E: Errand> Lane<B, E> {
 }
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
-    /// Takes a call into the batch that is sent next.
-    pub(super) fn join(self: &Arc<Self>, ask: E::Ask<'_>) -> Waiting<'_, B, E> {
+    /// Takes a call into the batch that is sent next, once it is polled.
+    pub(super) fn join<'a>(self: &'a Arc<Self>, ask: E::Ask<'a>) -> Waiting<'a, B, E> {
+        Waiting {
+            lane: self,
+            stage: Stage::Outside(ask),
+        }
+    }
+
+    /// Takes a call in, for which `waker` waits from now on.
+    fn take_in(self: &Arc<Self>, ask: E::Ask<'_>, waker: &Waker) -> (Arc<Batch<E>>, usize) {
         let since = self.clock.monotonic();
         let (batch, place, next, begins_watch) = {
             let mut queue = self.hall.lock();
-            let has_room = |batch: &Arc<Batch<E>>| {
-                let members = batch.lock();
-                members.len() < self.limits.calls && members.bytes < self.limits.bytes
+            let batch = match queue.unsent.back() {
+                Some(batch) if !queue.is_full => Arc::clone(batch),
+                _ => {
+                    let batch = Arc::new(Batch::with_capacity(self.share()));
+                    queue.unsent.push_back(Arc::clone(&batch));
+                    batch
+                }
             };
-            let batch = if let Some(batch) = queue.unsent.back().filter(|batch| has_room(batch)) {
-                Arc::clone(batch)
-            } else {
-                let batch = Arc::new(Batch::with_capacity(self.share()));
-                queue.unsent.push_back(Arc::clone(&batch));
-                batch
+            let place = {
+                let mut members = batch.lock();
+                let place = members.join(ask, since, waker.clone());
+                queue.is_full = members.len() >= self.limits.calls || members.bytes >= self.limits.bytes;
+                place
             };
-            let place = batch.lock().join(ask, since);
             let next = self.next(&mut queue);
             let begins_watch = !std::mem::replace(&mut queue.is_watched, true);
             (batch, place, next, begins_watch)
@@ -173,11 +183,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
         if begins_watch {
             self.watch();
         }
-        Waiting {
-            lane: self,
-            batch,
-            place,
-        }
+        (batch, place)
     }
 
     /// Begins the job of a batch that was taken out of the queue.
@@ -308,31 +314,61 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
     }
 }
 
-/// A call in a batch.
+/// A call that goes in a batch.
 #[must_use]
 pub(super) struct Waiting<'a, B: Send + Sync + 'static, E: ErrandTo<B>> {
     lane: &'a Arc<Lane<B, E>>,
-    batch: Arc<Batch<E>>,
-    place: usize,
+    stage: Stage<E::Ask<'a>, Arc<Batch<E>>>,
+}
+
+/// How far a call has come.
+enum Stage<A, B> {
+    Outside(A),
+    In(B, usize),
+    Left,
 }
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Future for Waiting<'_, B, E> {
     type Output = Answer<E::Answer>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut answer = match std::mem::replace(&mut self.stage, Stage::Left) {
+            // It can not have an answer yet: whoever answers it wakes it.
+            Stage::Outside(ask) => {
+                let (batch, place) = self.lane.take_in(ask, cx.waker());
+                self.stage = Stage::In(batch, place);
+                None
+            }
+            Stage::In(batch, place) => {
+                let answer = batch.take(place, cx.waker());
+                self.stage = Stage::In(batch, place);
+                answer
+            }
+            Stage::Left => return Poll::Pending,
+        };
         // Whoever waits polls for all, so that one who is left unpolled keeps nobody waiting.
-        let mut answer = self.batch.take(self.place, cx.waker());
-        if answer.is_none() && self.lane.hall.drive() {
-            answer = self.batch.take(self.place, cx.waker());
+        if answer.is_none()
+            && self.lane.hall.drive()
+            && let Stage::In(batch, place) = &self.stage
+        {
+            answer = batch.take(*place, cx.waker());
         }
-        answer.map_or(Poll::Pending, Poll::Ready)
+        match answer {
+            Some(answer) => {
+                self.stage = Stage::Left;
+                Poll::Ready(answer)
+            }
+            None => Poll::Pending,
+        }
     }
 }
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Waiting<'_, B, E> {
     fn drop(&mut self) {
-        if self.batch.leave(self.place) {
-            self.batch.give_up();
+        if let Stage::In(batch, place) = &self.stage
+            && batch.leave(*place)
+        {
+            batch.give_up();
         }
     }
 }

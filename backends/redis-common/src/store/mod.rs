@@ -203,9 +203,14 @@ impl<W: Wire> Store<W> {
     }
 
     /// Runs a call on the connection's runtime and names it in its error.
-    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let answer = self.wire.shared().driver.enter(call).await;
-        answer.flatten().map_err(|error| error.with_operation(operation))
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send {
+        // No async block, into which the call would be copied once more.
+        let entered = self.wire.shared().driver.enter(call);
+        entered.map(move |answer| answer.flatten().map_err(|error| error.with_operation(operation)))
     }
 
     /// [`call`](Self::call) for a batch, whose parts fail by themselves.

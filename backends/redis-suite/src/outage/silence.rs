@@ -6,12 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use larder::CacheBackend;
+use larder::{CacheBackend, ErrorKind};
 use testkit::{Direction, Fault, FaultProxy, RedisServer};
 
 use crate::{
     Client, Settings,
-    support::{clients, eventually, eventually_async, forever, on_every_runtime},
+    scripted::{Answer, Scripted},
+    support::{block_on, brief, clients, eventually, eventually_async, forever, on_every_runtime},
 };
 
 /// What is called until a silent connection is found out.
@@ -88,4 +89,20 @@ pub(crate) fn outage_a_connection_that_went_silent_is_replaced_and_leaves_no_soc
 
 pub(crate) fn outage_a_silent_connection_is_replaced_where_every_caller_gives_up_before_the_deadline<C: Client>() {
     found_out_by_every_call::<C>(Duration::from_millis(250), Duration::from_millis(100));
+}
+
+pub(crate) fn outage_a_silent_connection_is_replaced_though_nobody_calls_again<C: Client>() {
+    let server = Scripted::start(|command, _| match command {
+        "GET silent" => Answer::FallSilent,
+        _ => Answer::Greet,
+    });
+    block_on(async {
+        let client: C = brief(server.url()).await;
+        let made = server.accepted();
+        let error = client.backend().get("silent").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        eventually("it is replaced", || server.accepted() > made);
+        eventually_async("the new one answers", async || client.ping().await.is_ok()).await;
+        assert_eq!(server.commands("GET"), 1);
+    });
 }
