@@ -3,9 +3,9 @@ use std::{sync::atomic::Ordering, time::Duration};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Cache, OnUndecodable, during, keyspace::KeyRoom};
+use super::{Cache, OnUndecodable, during};
 use crate::{
-    backend::{CacheBackend, Entry, Kept, KeyTtl},
+    backend::{CacheBackend, Entry, Kept, KeyTtl, PhysicalKey},
     compressor::Compressor,
     envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse, plain_payload},
     error::Result,
@@ -114,18 +114,17 @@ where
         kind: OperationKind,
     ) -> Result<Lookup<T>> {
         let scope = self.begin(kind, Some(key), None);
-        let mut room = KeyRoom::new();
-        let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => {
+        let found = match self.inner.keys.parts(key) {
+            Ok(parts @ [prefix, key]) => {
                 // Each level of futures and each move of what was found is felt in a hit on a local map, so one that
                 // nobody listens to goes without the level that tells hooks of it.
                 let stored = if scope.is_active() {
-                    self.store(&scope).get(physical).await
+                    self.store(&scope).get_joined(prefix, key).await
                 } else {
-                    self.backend().get(physical).await
+                    self.backend().get_joined(prefix, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.decode_entry(&scope, physical, &entry, schema),
+                    Ok(Some(entry)) => self.decode_entry(&scope, parts, &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -161,7 +160,7 @@ where
     fn decode_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        parts: [&str; 2],
         entry: &Entry,
         schema: u32,
     ) -> Result<Lookup<T>> {
@@ -175,25 +174,27 @@ where
                 Err(_) => self.undecodable(scope, Undecodable::Payload).map(|()| Lookup::Miss),
             };
         }
-        match self.open_entry(scope, physical, entry, schema) {
+        match self.open_entry(scope, parts, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
 
-    /// [`open`](Self::open) for an entry that may have been opened before.
+    /// [`open`](Self::open) for an entry that may have been opened before, under the key of these parts.
     pub(super) fn open_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        [prefix, key]: [&str; 2],
         entry: &Entry,
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
         let kept = entry.kept();
-        let is_intact = kept.is_some_and(Kept::is_intact);
-        let opened = self.open_checked(scope, physical, entry.bytes(), schema, is_intact);
-        if let (Some(kept), false, Ok(Opened::Value(..))) = (kept, is_intact, &opened) {
+        if kept.is_some_and(Kept::is_intact) {
+            return self.open_checked(scope, None, entry.bytes(), schema);
+        }
+        let opened = self.open(scope, &PhysicalKey::join(prefix, key), entry.bytes(), schema);
+        if let (Some(kept), Ok(Opened::Value(..))) = (kept, &opened) {
             kept.note_intact();
         }
         opened
@@ -206,16 +207,15 @@ where
         entry: &[u8],
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
-        self.open_checked(scope, physical, entry, schema, false)
+        self.open_checked(scope, Some(physical), entry, schema)
     }
 
     fn open_checked<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        physical: Option<&str>,
         entry: &[u8],
         schema: u32,
-        is_intact: bool,
     ) -> Result<Opened<T>, Undecodable> {
         let core = &self.inner.core;
         open(
@@ -225,7 +225,6 @@ where
                 key: physical,
                 schema,
                 max_value_bytes: core.settings.sealing.max_value_bytes,
-                is_intact,
             },
             entry,
             |serialized| scope.note_bytes(Some(serialized), entry.len()),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Cache, Lookup, keyspace::KeyRoom};
+use super::{Cache, Lookup};
 use crate::{
     backend::{CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
@@ -56,17 +56,16 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let mut room = KeyRoom::new();
-        let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => {
+        let found = match self.inner.keys.parts(key) {
+            Ok(parts @ [prefix, key]) => {
                 // As in `read`.
                 let stored = if scope.is_active() {
-                    self.store(&scope).get(physical).await
+                    self.store(&scope).get_joined(prefix, key).await
                 } else {
-                    self.backend().get(physical).await
+                    self.backend().get_joined(prefix, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.share(&scope, physical, &entry, schema),
+                    Ok(Some(entry)) => self.share(&scope, parts, &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -96,7 +95,7 @@ where
     }
 
     #[inline]
-    fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
+    fn share<T>(&self, scope: &Scope<'_>, parts: [&str; 2], entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -111,7 +110,7 @@ where
                 Lookup::Hit(value)
             });
         }
-        match self.open_entry::<T>(scope, physical, entry, schema) {
+        match self.open_entry::<T>(scope, parts, entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {
                 let value = Arc::new(value);
                 let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);

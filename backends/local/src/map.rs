@@ -5,9 +5,12 @@ use larder::{Clock, Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{DefaultHashBuilder, sync::Cache};
 
-use crate::slot::{Slot, Weight};
+use crate::{
+    key::{Key, Parts},
+    slot::{Slot, Weight},
+};
 
-pub(crate) type Entries = Cache<Box<str>, Slot, Weight>;
+pub(crate) type Entries = Cache<Key, Slot, Weight>;
 
 /// How many writers of different keys can be at work at once; a power of two.
 const STRIPES: usize = 64;
@@ -40,8 +43,8 @@ impl Map {
     }
 
     /// The value under `key`; an expired entry is removed on the way.
-    pub(crate) fn read(&self, key: &str) -> Option<Kept> {
-        let slot = self.entries.get(key)?;
+    pub(crate) fn read(&self, key: Parts<'_>) -> Option<Kept> {
+        let slot = self.entries.get(&key)?;
         if !slot.is_dead_to_a_reader(&*self.clock) {
             return Some(slot.value);
         }
@@ -50,8 +53,8 @@ impl Map {
     }
 
     /// The value under `key` with its remaining life, as [`read`](Self::read) has it.
-    pub(crate) fn read_with_life(&self, key: &str) -> Option<(Kept, KeyTtl)> {
-        let slot = self.entries.get(key)?;
+    pub(crate) fn read_with_life(&self, key: Parts<'_>) -> Option<(Kept, KeyTtl)> {
+        let slot = self.entries.get(&key)?;
         if let Some(ttl) = slot.ttl(&*self.clock) {
             return Some((slot.value, ttl));
         }
@@ -85,7 +88,7 @@ impl Map {
         condition.check_for_change()?;
         let _writer = self.writer(key);
         Ok(refusal(condition, self.standing(key).as_ref()).unwrap_or_else(|| {
-            self.entries.remove(key);
+            self.entries.remove(&Parts::whole(key));
             Outcome::Done
         }))
     }
@@ -115,8 +118,8 @@ impl Map {
     }
 
     /// Removes what stands under `key` if its life is over.
-    pub(crate) fn remove_dead(&self, key: &str) {
-        self.entries.remove_if(key, |slot| slot.is_dead(&*self.clock));
+    pub(crate) fn remove_dead(&self, key: Parts<'_>) {
+        self.entries.remove_if(&key, |slot| slot.is_dead(&*self.clock));
     }
 
     pub(crate) fn is_dead(&self, slot: &Slot) -> bool {
@@ -133,9 +136,9 @@ impl Map {
 
     /// What stands under `key`, for a write that holds off the others. Does not count as a use of the entry.
     fn standing(&self, key: &str) -> Option<Slot> {
-        let slot = self.entries.peek(key)?;
+        let slot = self.entries.peek(&Parts::whole(key))?;
         if slot.is_dead(&*self.clock) {
-            self.entries.remove(key);
+            self.entries.remove(&Parts::whole(key));
             return None;
         }
         Some(slot)

@@ -3,6 +3,8 @@ use std::time::Duration;
 use larder::{Clock, Kept, KeyTtl};
 use quick_cache::Weighter;
 
+use crate::key::Key;
+
 /// What an entry takes up besides the bytes of its key and value, roughly: the slot, its links and its place in the
 /// table, with the headers of two allocations.
 pub(crate) const ENTRY_OVERHEAD: u64 = 128;
@@ -52,11 +54,11 @@ pub(crate) enum Weight {
     Bytes,
 }
 
-impl Weighter<Box<str>, Slot> for Weight {
-    fn weight(&self, key: &Box<str>, slot: &Slot) -> u64 {
+impl Weighter<Key, Slot> for Weight {
+    fn weight(&self, key: &Key, slot: &Slot) -> u64 {
         match self {
             Self::Entries => 1,
-            Self::Bytes => (key.len() + slot.value.bytes().len()) as u64 + ENTRY_OVERHEAD,
+            Self::Bytes => (key.as_str().len() + slot.value.bytes().len()) as u64 + ENTRY_OVERHEAD,
         }
     }
 }

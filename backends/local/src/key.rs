@@ -1,0 +1,210 @@
+use std::hash::{Hash, Hasher};
+
+use quick_cache::Equivalent;
+
+/// A key as the map keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key(Box<str>);
+
+/// A key as it is asked for, in two parts. Where it is split makes no difference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts<'k> {
+    prefix: &'k str,
+    key: &'k str,
+}
+
+impl Key {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.0.into_string()
+    }
+}
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(key.into())
+    }
+}
+
+impl<'k> Parts<'k> {
+    #[inline]
+    pub(crate) const fn new(prefix: &'k str, key: &'k str) -> Self {
+        Self { prefix, key }
+    }
+
+    #[inline]
+    pub(crate) const fn whole(key: &'k str) -> Self {
+        Self::new("", key)
+    }
+}
+
+impl Equivalent<Key> for Parts<'_> {
+    #[inline]
+    fn equivalent(&self, key: &Key) -> bool {
+        let key = key.as_str();
+        key.len() == self.prefix.len() + self.key.len() && key.starts_with(self.prefix) && key.ends_with(self.key)
+    }
+}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Parts::whole(self.as_str()).hash(state);
+    }
+}
+
+/// Hashes the little-endian words of the whole key. They are put together in registers: to write both parts to one place
+/// and to read them back at once costs a hit more than all of its hashing.
+impl Hash for Parts<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut words = Words {
+            state,
+            pending: 0,
+            bits: 0,
+        };
+        words.push(self.prefix.as_bytes());
+        words.push(self.key.as_bytes());
+        words.finish();
+    }
+}
+
+/// The bits of a word.
+const WORD: usize = 64;
+
+/// Bytes on their way to a hasher, which gets them in words.
+struct Words<'h, H> {
+    state: &'h mut H,
+    /// The bytes of the next word that are there.
+    pending: u64,
+    /// How many bits they are: fewer than 64.
+    bits: usize,
+}
+
+impl<H: Hasher> Words<'_, H> {
+    #[inline]
+    fn push(&mut self, part: &[u8]) {
+        let (words, rest) = part.as_chunks();
+        for word in words {
+            let word = u64::from_le_bytes(*word);
+            self.state.write_u64(self.pending | word << self.bits);
+            self.pending = above(word, self.bits);
+        }
+        let word = last_bytes(part, rest);
+        self.pending |= word << self.bits;
+        let bits = self.bits + 8 * rest.len();
+        if bits >= WORD {
+            self.state.write_u64(self.pending);
+            self.pending = above(word, self.bits);
+        }
+        self.bits = bits % WORD;
+    }
+
+    /// Ends with a byte that is in no string, so that each has words that no other begins with.
+    #[inline]
+    fn finish(self) {
+        self.state.write_u64(self.pending | 0xff << self.bits);
+    }
+}
+
+/// The part of `word` that is left once 64 bits are full that held `bits` before it.
+#[inline]
+const fn above(word: u64, bits: usize) -> u64 {
+    // In two steps, because no bits leave nothing of it, which would be a shift by all of 64.
+    (word >> 1) >> (WORD - 1 - bits)
+}
+
+/// The word of `rest`, the last bytes of `part` and fewer than eight.
+#[inline]
+fn last_bytes(part: &[u8], rest: &[u8]) -> u64 {
+    if let Some(last) = part.last_chunk() {
+        // In two steps as well.
+        return (u64::from_le_bytes(*last) >> 8) >> (WORD - 8 - 8 * rest.len());
+    }
+    if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+        let [first, last] = [first, last].map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+        return first | last << (8 * rest.len() - 32);
+    }
+    match *rest {
+        [a] => a.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c] => u32::from_le_bytes([a, b, c, 0]).into(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use proptest::prelude::*;
+    use quick_cache::{DefaultHashBuilder, sync::Cache};
+
+    use super::*;
+
+    /// The words that a hasher is given.
+    #[derive(Default)]
+    struct Written(Vec<u64>);
+
+    impl Hasher for Written {
+        fn finish(&self) -> u64 {
+            0
+        }
+
+        fn write(&mut self, bytes: &[u8]) {
+            panic!("{bytes:?} do not come as a word");
+        }
+
+        fn write_u64(&mut self, word: u64) {
+            self.0.push(word);
+        }
+    }
+
+    fn words(parts: Parts<'_>) -> Vec<u64> {
+        let mut written = Written::default();
+        parts.hash(&mut written);
+        written.0
+    }
+
+    /// Every place where a string can be split.
+    fn splits(whole: &str) -> impl Iterator<Item = Parts<'_>> {
+        let places = (0..=whole.len()).filter(|place| whole.is_char_boundary(*place));
+        places.map(|place| Parts::new(&whole[..place], &whole[place..]))
+    }
+
+    proptest! {
+        #[test]
+        fn the_words_of_a_key_are_its_bytes_and_an_end_however_it_is_split(whole in ".{0,40}") {
+            let mut bytes = whole.clone().into_bytes();
+            bytes.push(0xff);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            let (expected, _) = bytes.as_chunks();
+            let expected: Vec<u64> = expected.iter().map(|word| u64::from_le_bytes(*word)).collect();
+            for parts in splits(&whole) {
+                prop_assert_eq!(words(parts), &*expected, "{:?}", parts);
+            }
+        }
+
+        #[test]
+        fn a_key_is_found_by_its_parts_and_hashed_as_they_are(whole in ".{0,40}") {
+            let hasher = DefaultHashBuilder::default();
+            let map = Cache::new(10);
+            map.insert(Key::from(&*whole), ());
+            for parts in splits(&whole) {
+                prop_assert_eq!(hasher.hash_one(parts), hasher.hash_one(Key::from(&*whole)));
+                prop_assert!(map.get(&parts).is_some(), "{:?}", parts);
+            }
+        }
+
+        #[test]
+        fn parts_are_equivalent_to_the_key_that_they_make_and_to_no_other(
+            prefix in "[ab]{0,3}", key in "[ab]{0,3}", other in "[ab]{0,6}",
+        ) {
+            let is_same = format!("{prefix}{key}") == other;
+            prop_assert_eq!(Parts::new(&prefix, &key).equivalent(&Key::from(&*other)), is_same);
+        }
+    }
+}
