@@ -33,17 +33,21 @@ impl KeySpace {
         }
     }
 
-    /// The prefix, with the colon behind it, and the key: what a backend can be asked for as it is.
+    /// What stands before a key of this cache in the key as the backend sees it.
     #[inline]
-    pub(super) fn parts<'k>(&'k self, key: &'k str) -> Result<[&'k str; 2]> {
-        check(key)?;
-        Ok([self.prefix.as_deref().unwrap_or_default(), key])
+    pub(super) fn lead(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
     }
 
     /// The key as the backend sees it.
     pub(super) fn physical<'k>(&self, key: &'k str) -> Result<PhysicalKey<'k>> {
         check(key)?;
-        Ok(PhysicalKey::join(self.prefix.as_deref().unwrap_or_default(), key))
+        Ok(self.join(key))
+    }
+
+    /// [`physical`](Self::physical) of a key that was checked.
+    pub(super) fn join<'k>(&self, key: &'k str) -> PhysicalKey<'k> {
+        PhysicalKey::join(self.lead(), key)
     }
 
     /// The pattern that finds, among all keys of the backend, those of this cache that match `pattern`.
@@ -63,14 +67,18 @@ impl KeySpace {
     }
 }
 
-fn check(key: &str) -> Result<()> {
+/// Refuses a key that is too long.
+#[inline]
+pub(super) fn check(key: &str) -> Result<()> {
     if key.len() > MAX_KEY_BYTES {
-        return Err(Error::invalid(format!(
-            "the key has {} bytes; the limit is {MAX_KEY_BYTES}",
-            key.len()
-        )));
+        return Err(too_long(key));
     }
     Ok(())
+}
+
+#[cold]
+fn too_long(key: &str) -> Error {
+    Error::invalid(format!("the key has {} bytes; the limit is {MAX_KEY_BYTES}", key.len()))
 }
 
 #[cfg(test)]
@@ -98,16 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_key_are_the_whole_of_it() {
+    fn a_key_is_what_stands_before_it_and_itself() {
         for keys in [KeySpace::default(), KeySpace::new(""), KeySpace::new("p")] {
-            for len in [0, 1, MAX_KEY_BYTES, MAX_KEY_BYTES + 1] {
-                let key = "k".repeat(len);
-                let parts = keys.parts(&key).map(|parts| parts.concat());
-                let whole = keys.physical(&key).map(PhysicalKey::into_owned);
-                assert_eq!(
-                    parts.map_err(|error| error.to_string()),
-                    whole.map_err(|error| error.to_string())
-                );
+            for key in ["", "k", &"k".repeat(MAX_KEY_BYTES)] {
+                assert_eq!(*keys.physical(key).unwrap(), [keys.lead(), key].concat());
             }
         }
     }

@@ -3,9 +3,9 @@ use std::{sync::atomic::Ordering, time::Duration};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Cache, OnUndecodable, during};
+use super::{Cache, OnUndecodable, during, keyspace::check};
 use crate::{
-    backend::{CacheBackend, Entry, Kept, KeyTtl, PhysicalKey},
+    backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
     envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse, plain_payload},
     error::Result,
@@ -114,17 +114,18 @@ where
         kind: OperationKind,
     ) -> Result<Lookup<T>> {
         let scope = self.begin(kind, Some(key), None);
-        let found = match self.inner.keys.parts(key) {
-            Ok(parts @ [prefix, key]) => {
+        let found = match check(key) {
+            Ok(()) => {
+                let lead = self.inner.keys.lead();
                 // Each level of futures and each move of what was found is felt in a hit on a local map, so one that
                 // nobody listens to goes without the level that tells hooks of it.
                 let stored = if scope.is_active() {
-                    self.store(&scope).get_joined(prefix, key).await
+                    self.store(&scope).get_joined(lead, key).await
                 } else {
-                    self.backend().get_joined(prefix, key).await
+                    self.backend().get_joined(lead, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.decode_entry(&scope, parts, &entry, schema),
+                    Ok(Some(entry)) => self.decode_entry(&scope, key, &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -160,7 +161,7 @@ where
     fn decode_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        parts: [&str; 2],
+        key: &str,
         entry: &Entry,
         schema: u32,
     ) -> Result<Lookup<T>> {
@@ -174,18 +175,18 @@ where
                 Err(_) => self.undecodable(scope, Undecodable::Payload).map(|()| Lookup::Miss),
             };
         }
-        match self.open_entry(scope, parts, entry, schema) {
+        match self.open_entry(scope, key, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
 
-    /// [`open`](Self::open) for an entry that may have been opened before, under the key of these parts.
+    /// [`open`](Self::open) for an entry that may have been opened before. `key` is the caller's, which was checked.
     pub(super) fn open_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        [prefix, key]: [&str; 2],
+        key: &str,
         entry: &Entry,
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
@@ -193,7 +194,7 @@ where
         if kept.is_some_and(Kept::is_intact) {
             return self.open_checked(scope, None, entry.bytes(), schema);
         }
-        let opened = self.open(scope, &PhysicalKey::join(prefix, key), entry.bytes(), schema);
+        let opened = self.open(scope, &self.inner.keys.join(key), entry.bytes(), schema);
         if let (Some(kept), Ok(Opened::Value(..))) = (kept, &opened) {
             kept.note_intact();
         }
@@ -333,6 +334,7 @@ impl<B, S, C> Cache<B, S, C> {
     }
 
     /// Tells whether the logical life of a value is over. Most have none, and need no clock.
+    #[inline]
     pub(super) fn is_over(&self, header: &Header) -> bool {
         header.times().is_some() && header.fresh_for(self.now()) == Some(Duration::ZERO)
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Cache, Lookup};
+use super::{Cache, Lookup, keyspace::check};
 use crate::{
     backend::{CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
@@ -56,16 +56,17 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let found = match self.inner.keys.parts(key) {
-            Ok(parts @ [prefix, key]) => {
+        let found = match check(key) {
+            Ok(()) => {
+                let lead = self.inner.keys.lead();
                 // As in `read`.
                 let stored = if scope.is_active() {
-                    self.store(&scope).get_joined(prefix, key).await
+                    self.store(&scope).get_joined(lead, key).await
                 } else {
-                    self.backend().get_joined(prefix, key).await
+                    self.backend().get_joined(lead, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.share(&scope, parts, &entry, schema),
+                    Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -95,7 +96,7 @@ where
     }
 
     #[inline]
-    fn share<T>(&self, scope: &Scope<'_>, parts: [&str; 2], entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
+    fn share<T>(&self, scope: &Scope<'_>, key: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -110,7 +111,7 @@ where
                 Lookup::Hit(value)
             });
         }
-        match self.open_entry::<T>(scope, parts, entry, schema) {
+        match self.open_entry::<T>(scope, key, entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {
                 let value = Arc::new(value);
                 let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);

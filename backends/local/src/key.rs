@@ -44,9 +44,21 @@ impl<'k> Parts<'k> {
 impl Equivalent<Key> for Parts<'_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
-        let key = key.as_str();
-        key.len() == self.prefix.len() + self.key.len() && key.starts_with(self.prefix) && key.ends_with(self.key)
+        let key = key.as_str().as_bytes();
+        let (prefix, own) = (self.prefix.as_bytes(), self.key.as_bytes());
+        key.len() == prefix.len() + own.len()
+            && (key.split_at_checked(prefix.len()))
+                .is_some_and(|(before, behind)| is_same(before, prefix) && is_same(behind, own))
     }
+}
+
+/// Tells whether two slices of one length hold the same. In place, because keys are short: a call of `memcmp` costs more
+/// than what it does.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks());
+    words.iter().zip(other_words).all(|(word, other)| word == other)
+        && last_bytes(one, rest) == last_bytes(other, other_rest)
 }
 
 impl Hash for Key {
@@ -56,73 +68,47 @@ impl Hash for Key {
     }
 }
 
-/// Hashes the little-endian words of the whole key. They are put together in registers: to write both parts to one place
-/// and to read them back at once costs a hit more than all of its hashing.
+/// Hashes the little-endian words of the whole key, the last of which ends with a byte that is in no string, so that no
+/// key's words are the beginning of another's.
+///
+/// They are put together in registers: to write both parts to one place and to read them back at once costs a hit more
+/// than all of its hashing.
 impl Hash for Parts<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut words = Words {
-            state,
-            pending: 0,
-            bits: 0,
-        };
-        words.push(self.prefix.as_bytes());
-        words.push(self.key.as_bytes());
-        words.finish();
-    }
-}
-
-/// The bits of a word.
-const WORD: usize = 64;
-
-/// Bytes on their way to a hasher, which gets them in words.
-struct Words<'h, H> {
-    state: &'h mut H,
-    /// The bytes of the next word that are there.
-    pending: u64,
-    /// How many bits they are: fewer than 64.
-    bits: usize,
-}
-
-impl<H: Hasher> Words<'_, H> {
-    #[inline]
-    fn push(&mut self, part: &[u8]) {
-        let (words, rest) = part.as_chunks();
+        let (prefix, key) = (self.prefix.as_bytes(), self.key.as_bytes());
+        let (words, rest) = prefix.as_chunks();
         for word in words {
-            let word = u64::from_le_bytes(*word);
-            self.state.write_u64(self.pending | word << self.bits);
-            self.pending = above(word, self.bits);
+            state.write_u64(u64::from_le_bytes(*word));
         }
-        let word = last_bytes(part, rest);
-        self.pending |= word << self.bits;
-        let bits = self.bits + 8 * rest.len();
-        if bits >= WORD {
-            self.state.write_u64(self.pending);
-            self.pending = above(word, self.bits);
+        // The bytes of the prefix in the word that the key begins in.
+        let (begun, bits) = (last_bytes(prefix, rest), 8 * rest.len());
+        if let Some(first) = key.first_chunk() {
+            state.write_u64(begun | u64::from_le_bytes(*first) << bits);
+            let (words, rest) = key[8 - rest.len()..].as_chunks();
+            for word in words {
+                state.write_u64(u64::from_le_bytes(*word));
+            }
+            state.write_u64(last_bytes(key, rest) | END << (8 * rest.len()));
+        } else {
+            let last = last_bytes(key, key) | END << (8 * key.len());
+            state.write_u64(begun | last << bits);
+            if rest.len() + key.len() >= 8 {
+                state.write_u64(last >> (64 - bits));
+            }
         }
-        self.bits = bits % WORD;
-    }
-
-    /// Ends with a byte that is in no string, so that each has words that no other begins with.
-    #[inline]
-    fn finish(self) {
-        self.state.write_u64(self.pending | 0xff << self.bits);
     }
 }
 
-/// The part of `word` that is left once 64 bits are full that held `bits` before it.
-#[inline]
-const fn above(word: u64, bits: usize) -> u64 {
-    // In two steps, because no bits leave nothing of it, which would be a shift by all of 64.
-    (word >> 1) >> (WORD - 1 - bits)
-}
+/// The byte behind a key.
+const END: u64 = 0xff;
 
 /// The word of `rest`, the last bytes of `part` and fewer than eight.
 #[inline]
 fn last_bytes(part: &[u8], rest: &[u8]) -> u64 {
     if let Some(last) = part.last_chunk() {
-        // In two steps as well.
-        return (u64::from_le_bytes(*last) >> 8) >> (WORD - 8 - 8 * rest.len());
+        // In two steps, because nothing is left where there is no rest, which would be a shift by all 64 bits.
+        return (u64::from_le_bytes(*last) >> 8) >> (56 - 8 * rest.len());
     }
     if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
         let [first, last] = [first, last].map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
