@@ -44,11 +44,11 @@ where
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub async fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    pub fn get_shared<T>(&self, key: &str) -> impl Future<Output = Result<Option<Arc<T>>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.read_shared(key, self.settings().sealing.schema).await
+        self.read_shared(key, self.settings().sealing.schema)
     }
 
     pub(super) async fn read_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
@@ -56,21 +56,22 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let found = match check(key) {
-            Ok(()) => {
-                let lead = self.inner.keys.lead();
-                // As in `read`.
-                let stored = if scope.is_active() {
-                    self.store(&scope).get_joined(lead, key).await
-                } else {
-                    self.backend().get_joined(lead, key).await
-                };
-                match stored {
-                    Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
-                    Ok(None) => Ok(Lookup::Miss),
-                    Err(error) => Err(error),
-                }
-            }
+        let lead = self.inner.keys.lead();
+        let stored = match check(key) {
+            Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
+            // As in `read`.
+            Ok(()) => match self.backend().get_joined(lead, key).await {
+                Ok(Some(entry)) => match self.memoised(&entry, schema) {
+                    Some(found) => return Ok(found.into_option()),
+                    None => Ok(Some(entry)),
+                },
+                stored => stored,
+            },
+            Err(error) => Err(error),
+        };
+        let found = match stored {
+            Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
+            Ok(None) => Ok(Lookup::Miss),
             Err(error) => Err(error),
         };
         let found = match found {
@@ -95,21 +96,28 @@ where
         })
     }
 
+    /// The answer of an entry whose value was decoded before.
     #[inline]
+    fn memoised<T>(&self, entry: &Entry, schema: u32) -> Option<Lookup<Arc<T>>>
+    where
+        T: Send + Sync + 'static,
+    {
+        let memo = entry.kept().and_then(Kept::memo)?;
+        memo.header.check(S::ID, C::ID, schema).ok()?;
+        if self.is_over(&memo.header) {
+            return memo.value.is::<T>().then_some(Lookup::Miss);
+        }
+        let value = Arc::clone(&memo.value).downcast().ok()?;
+        Some(Lookup::Hit(value))
+    }
+
     fn share<T>(&self, scope: &Scope<'_>, key: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        if let Some(memo) = entry.kept().and_then(Kept::memo)
-            && memo.header.check(S::ID, C::ID, schema).is_ok()
-            && let Ok(value) = Arc::clone(&memo.value).downcast::<T>()
-        {
+        if let Some(found) = self.memoised(entry, schema) {
             scope.note_bytes(None, entry.bytes().len());
-            return Ok(if self.is_over(&memo.header) {
-                Lookup::Miss
-            } else {
-                Lookup::Hit(value)
-            });
+            return Ok(found);
         }
         match self.open_entry::<T>(scope, key, entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {

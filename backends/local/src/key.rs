@@ -52,13 +52,22 @@ impl Equivalent<Key> for Parts<'_> {
     }
 }
 
-/// Tells whether two slices of one length hold the same. In place, because keys are short: a call of `memcmp` costs more
-/// than what it does.
+/// Tells whether two slices of one length hold the same. Short ones in place, because a call of `memcmp` costs more than
+/// what it does with them.
 #[inline]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks());
-    words.iter().zip(other_words).all(|(word, other)| word == other)
-        && last_bytes(one, rest) == last_bytes(other, other_rest)
+    match one.len() {
+        0..4 => one.iter().eq(other),
+        4..8 => have_same_ends::<4>(one, other),
+        8..=16 => have_same_ends::<8>(one, other),
+        _ => one == other,
+    }
+}
+
+/// Compares the first and the last `N` bytes, which may overlap.
+#[inline]
+fn have_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
 }
 
 impl Hash for Key {
@@ -72,47 +81,54 @@ impl Hash for Key {
 /// key's words are the beginning of another's.
 ///
 /// They are put together in registers: to write both parts to one place and to read them back at once costs a hit more
-/// than all of its hashing.
+/// than all of its hashing. They are as long as what the hasher mixes at once.
 impl Hash for Parts<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (prefix, key) = (self.prefix.as_bytes(), self.key.as_bytes());
         let (words, rest) = prefix.as_chunks();
         for word in words {
-            state.write_u64(u64::from_le_bytes(*word));
+            state.write_u128(u128::from_le_bytes(*word));
         }
         // The bytes of the prefix in the word that the key begins in.
         let (begun, bits) = (last_bytes(prefix, rest), 8 * rest.len());
         if let Some(first) = key.first_chunk() {
-            state.write_u64(begun | u64::from_le_bytes(*first) << bits);
-            let (words, rest) = key[8 - rest.len()..].as_chunks();
+            state.write_u128(begun | u128::from_le_bytes(*first) << bits);
+            let (words, rest) = key[WORD - rest.len()..].as_chunks();
             for word in words {
-                state.write_u64(u64::from_le_bytes(*word));
+                state.write_u128(u128::from_le_bytes(*word));
             }
-            state.write_u64(last_bytes(key, rest) | END << (8 * rest.len()));
+            state.write_u128(last_bytes(key, rest) | END << (8 * rest.len()));
         } else {
             let last = last_bytes(key, key) | END << (8 * key.len());
-            state.write_u64(begun | last << bits);
-            if rest.len() + key.len() >= 8 {
-                state.write_u64(last >> (64 - bits));
+            state.write_u128(begun | last << bits);
+            if rest.len() + key.len() >= WORD {
+                state.write_u128(last >> (8 * WORD - bits));
             }
         }
     }
 }
 
-/// The byte behind a key.
-const END: u64 = 0xff;
+/// The bytes of a word.
+const WORD: usize = size_of::<u128>();
 
-/// The word of `rest`, the last bytes of `part` and fewer than eight.
+/// The byte behind a key.
+const END: u128 = 0xff;
+
+/// The word of `rest`, the last bytes of `part` and fewer than a word has.
 #[inline]
-fn last_bytes(part: &[u8], rest: &[u8]) -> u64 {
+fn last_bytes(part: &[u8], rest: &[u8]) -> u128 {
     if let Some(last) = part.last_chunk() {
-        // In two steps, because nothing is left where there is no rest, which would be a shift by all 64 bits.
-        return (u64::from_le_bytes(*last) >> 8) >> (56 - 8 * rest.len());
+        // In two steps, because nothing is left where there is no rest, which would be a shift by all bits.
+        return (u128::from_le_bytes(*last) >> 8) >> (8 * (WORD - 1 - rest.len()));
+    }
+    if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+        let [first, last] = [first, last].map(|bytes| u128::from(u64::from_le_bytes(*bytes)));
+        return first | last << (8 * rest.len() - 64);
     }
     if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
         let [first, last] = [first, last].map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
-        return first | last << (8 * rest.len() - 32);
+        return (first | last << (8 * rest.len() - 32)).into();
     }
     match *rest {
         [a] => a.into(),
@@ -133,7 +149,7 @@ mod tests {
 
     /// The words that a hasher is given.
     #[derive(Default)]
-    struct Written(Vec<u64>);
+    struct Written(Vec<u128>);
 
     impl Hasher for Written {
         fn finish(&self) -> u64 {
@@ -144,12 +160,12 @@ mod tests {
             panic!("{bytes:?} do not come as a word");
         }
 
-        fn write_u64(&mut self, word: u64) {
+        fn write_u128(&mut self, word: u128) {
             self.0.push(word);
         }
     }
 
-    fn words(parts: Parts<'_>) -> Vec<u64> {
+    fn words(parts: Parts<'_>) -> Vec<u128> {
         let mut written = Written::default();
         parts.hash(&mut written);
         written.0
@@ -166,9 +182,9 @@ mod tests {
         fn the_words_of_a_key_are_its_bytes_and_an_end_however_it_is_split(whole in ".{0,40}") {
             let mut bytes = whole.clone().into_bytes();
             bytes.push(0xff);
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            bytes.resize(bytes.len().next_multiple_of(WORD), 0);
             let (expected, _) = bytes.as_chunks();
-            let expected: Vec<u64> = expected.iter().map(|word| u64::from_le_bytes(*word)).collect();
+            let expected: Vec<u128> = expected.iter().map(|word| u128::from_le_bytes(*word)).collect();
             for parts in splits(&whole) {
                 prop_assert_eq!(words(parts), &*expected, "{:?}", parts);
             }

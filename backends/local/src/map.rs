@@ -43,6 +43,7 @@ impl Map {
     }
 
     /// The value under `key`; an expired entry is removed on the way.
+    #[inline]
     pub(crate) fn read(&self, key: Parts<'_>) -> Option<Kept> {
         let slot = self.entries.get(&key)?;
         if !slot.is_dead_to_a_reader(&*self.clock) {

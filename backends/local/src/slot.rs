@@ -26,6 +26,7 @@ impl Slot {
     }
 
     /// The same for a hit, which most often need not know the time exactly.
+    #[inline]
     pub(crate) fn is_dead_to_a_reader(&self, clock: &dyn Clock) -> bool {
         let is_far_off = |dies| dies > clock.monotonic_coarse() + COARSE;
         self.dies
