@@ -60,13 +60,15 @@ where
         let stored = match check(key) {
             Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
             // As in `read`.
-            Ok(()) => match self.backend().get_joined(lead, key).await {
-                Ok(Some(entry)) => match self.memoised(&entry, schema) {
-                    Some(found) => return Ok(found.into_option()),
-                    None => Ok(Some(entry)),
-                },
-                stored => stored,
-            },
+            Ok(()) => {
+                let stored = self.backend().get_joined(lead, key).await;
+                if let Ok(Some(entry)) = &stored
+                    && let Some(found) = self.memoised(entry, schema)
+                {
+                    return Ok(found.into_option());
+                }
+                stored
+            }
             Err(error) => Err(error),
         };
         let found = match stored {

@@ -19,21 +19,23 @@ impl CacheBackend for LocalBackend {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        Ok(self.map().read(Parts::whole(key)).map(Entry::from))
+        Ok(self.map().read(&Parts::whole(key)).map(Entry::from))
     }
 
-    async fn get_joined(&self, prefix: &str, key: &str) -> Result<Option<Entry>> {
-        Ok(self.map().read(Parts::new(prefix, key)).map(Entry::from))
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        // Put together here, where the future keeps it: an `async fn` would keep its arguments and then move them.
+        let key = Parts::new(prefix, key);
+        async move { Ok(self.map().read(&key).map(Entry::from)) }
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
         keys.iter()
-            .map(|key| Ok(self.map().read(Parts::whole(key)).map(Entry::from)))
+            .map(|key| Ok(self.map().read(&Parts::whole(key)).map(Entry::from)))
             .collect()
     }
 
     async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
-        Ok(self.map().read_with_life(Parts::whole(key)).map(|(value, ttl)| {
+        Ok(self.map().read_with_life(&Parts::whole(key)).map(|(value, ttl)| {
             let value = value.bytes();
             Head::new(value.slice(..n.min(value.len())), value.len() as u64, ttl)
         }))
@@ -85,7 +87,7 @@ impl CacheBackend for LocalBackend {
                     break;
                 };
                 if self.map().is_dead(&slot) {
-                    self.map().remove_dead(Parts::whole(key.as_str()));
+                    self.map().remove_dead(&Parts::whole(key.as_str()));
                 } else if glob::matches(&pattern, key.as_str()) {
                     keys.push(key.into_string());
                 }

@@ -8,8 +8,8 @@ pub(crate) struct Key(Box<str>);
 
 /// A key as it is asked for, in two parts. Where it is split makes no difference.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Parts<'k> {
-    prefix: &'k str,
+pub(crate) struct Parts<'p, 'k> {
+    prefix: &'p str,
     key: &'k str,
 }
 
@@ -29,9 +29,9 @@ impl From<&str> for Key {
     }
 }
 
-impl<'k> Parts<'k> {
+impl<'p, 'k> Parts<'p, 'k> {
     #[inline]
-    pub(crate) const fn new(prefix: &'k str, key: &'k str) -> Self {
+    pub(crate) const fn new(prefix: &'p str, key: &'k str) -> Self {
         Self { prefix, key }
     }
 
@@ -41,7 +41,7 @@ impl<'k> Parts<'k> {
     }
 }
 
-impl Equivalent<Key> for Parts<'_> {
+impl Equivalent<Key> for Parts<'_, '_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
         let key = key.as_str().as_bytes();
@@ -82,7 +82,7 @@ impl Hash for Key {
 ///
 /// They are put together in registers: to write both parts to one place and to read them back at once costs a hit more
 /// than all of its hashing. They are as long as what the hasher mixes at once.
-impl Hash for Parts<'_> {
+impl Hash for Parts<'_, '_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (prefix, key) = (self.prefix.as_bytes(), self.key.as_bytes());
@@ -165,14 +165,14 @@ mod tests {
         }
     }
 
-    fn words(parts: Parts<'_>) -> Vec<u128> {
+    fn words(parts: Parts<'_, '_>) -> Vec<u128> {
         let mut written = Written::default();
         parts.hash(&mut written);
         written.0
     }
 
     /// Every place where a string can be split.
-    fn splits(whole: &str) -> impl Iterator<Item = Parts<'_>> {
+    fn splits(whole: &str) -> impl Iterator<Item = Parts<'_, '_>> {
         let places = (0..=whole.len()).filter(|place| whole.is_char_boundary(*place));
         places.map(|place| Parts::new(&whole[..place], &whole[place..]))
     }

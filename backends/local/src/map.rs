@@ -44,8 +44,8 @@ impl Map {
 
     /// The value under `key`; an expired entry is removed on the way.
     #[inline]
-    pub(crate) fn read(&self, key: Parts<'_>) -> Option<Kept> {
-        let slot = self.entries.get(&key)?;
+    pub(crate) fn read(&self, key: &Parts<'_, '_>) -> Option<Kept> {
+        let slot = self.entries.get(key)?;
         if !slot.is_dead_to_a_reader(&*self.clock) {
             return Some(slot.value);
         }
@@ -54,8 +54,8 @@ impl Map {
     }
 
     /// The value under `key` with its remaining life, as [`read`](Self::read) has it.
-    pub(crate) fn read_with_life(&self, key: Parts<'_>) -> Option<(Kept, KeyTtl)> {
-        let slot = self.entries.get(&key)?;
+    pub(crate) fn read_with_life(&self, key: &Parts<'_, '_>) -> Option<(Kept, KeyTtl)> {
+        let slot = self.entries.get(key)?;
         if let Some(ttl) = slot.ttl(&*self.clock) {
             return Some((slot.value, ttl));
         }
@@ -119,8 +119,8 @@ impl Map {
     }
 
     /// Removes what stands under `key` if its life is over.
-    pub(crate) fn remove_dead(&self, key: Parts<'_>) {
-        self.entries.remove_if(&key, |slot| slot.is_dead(&*self.clock));
+    pub(crate) fn remove_dead(&self, key: &Parts<'_, '_>) {
+        self.entries.remove_if(key, |slot| slot.is_dead(&*self.clock));
     }
 
     pub(crate) fn is_dead(&self, slot: &Slot) -> bool {
