@@ -51,37 +51,39 @@ where
         self.read_shared(key, self.settings().sealing.schema)
     }
 
-    pub(super) async fn read_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
+    pub(super) fn read_shared<T>(&self, key: &str, schema: u32) -> impl Future<Output = Result<Option<Arc<T>>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let lead = self.inner.keys.lead();
-        let stored = match check(key) {
-            Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
-            // As in `read`.
-            Ok(()) => {
-                let stored = self.backend().get_joined(lead, key).await;
-                if let Ok(Some(entry)) = &stored
-                    && let Some(found) = self.memoised(entry, schema)
-                {
-                    return Ok(found.into_option());
+        async move {
+            let scope = self.begin(OperationKind::GetShared, Some(key), None);
+            let lead = self.inner.keys.lead();
+            let stored = match check(key) {
+                Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
+                // As in `read`.
+                Ok(()) => {
+                    let stored = self.backend().get_joined(lead, key).await;
+                    if let Ok(Some(entry)) = &stored
+                        && let Some(found) = self.memoised(entry, schema)
+                    {
+                        return Ok(found.into_option());
+                    }
+                    stored
                 }
-                stored
-            }
-            Err(error) => Err(error),
-        };
-        let found = match stored {
-            Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
-            Ok(None) => Ok(Lookup::Miss),
-            Err(error) => Err(error),
-        };
-        let found = match found {
-            Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
-            found => found,
-        };
-        scope.end(&found, Lookup::outcome);
-        found.map(Lookup::into_option)
+                Err(error) => Err(error),
+            };
+            let found = match stored {
+                Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
+                Ok(None) => Ok(Lookup::Miss),
+                Err(error) => Err(error),
+            };
+            let found = match found {
+                Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
+                found => found,
+            };
+            scope.end(&found, Lookup::outcome);
+            found.map(Lookup::into_option)
+        }
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use quick_cache::{DefaultHashBuilder, sync::Cache};
 
 use crate::{
     key::{Key, Parts},
-    slot::{Slot, Weight},
+    slot::{End, Slot, Weight},
 };
 
 pub(crate) type Entries = Cache<Key, Slot, Weight>;
@@ -76,9 +76,9 @@ impl Map {
             return Ok(outcome);
         }
         let dies = match options.expiry {
-            Expiry::After(span) => Some(self.moment_after(span)?),
-            Expiry::Keep => standing.and_then(|slot| slot.dies),
-            _ => None,
+            Expiry::After(span) => self.end_after(span)?,
+            Expiry::Keep => standing.map_or(End::NEVER, |slot| slot.dies),
+            _ => End::NEVER,
         };
         let value = Kept::new(Bytes::copy_from_slice(value));
         self.entries.insert(key.into(), Slot { value, dies });
@@ -96,16 +96,16 @@ impl Map {
 
     pub(crate) fn expire(&self, key: &str, after: Duration, condition: &Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        let dies = self.moment_after(after)?;
-        Ok(self.change_life(key, condition, Some(dies)))
+        let dies = self.end_after(after)?;
+        Ok(self.change_life(key, condition, dies))
     }
 
     pub(crate) fn persist(&self, key: &str, condition: &Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        Ok(self.change_life(key, condition, None))
+        Ok(self.change_life(key, condition, End::NEVER))
     }
 
-    fn change_life(&self, key: &str, condition: &Condition, dies: Option<Duration>) -> Outcome {
+    fn change_life(&self, key: &str, condition: &Condition, dies: End) -> Outcome {
         let _writer = self.writer(key);
         let standing = self.standing(key);
         if let Some(outcome) = refusal(condition, standing.as_ref()) {
@@ -145,9 +145,9 @@ impl Map {
         Some(slot)
     }
 
-    fn moment_after(&self, span: Duration) -> Result<Duration> {
+    fn end_after(&self, span: Duration) -> Result<End> {
         let millis = Expiry::whole_millis(span)?;
-        Ok(self.clock.monotonic() + Duration::from_millis(millis))
+        Ok(End::at(self.clock.monotonic() + Duration::from_millis(millis)))
     }
 }
 
