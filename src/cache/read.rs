@@ -334,13 +334,8 @@ impl<B, S, C> Cache<B, S, C> {
     }
 
     /// Tells whether the logical life of a value is over. Most have none, and need no clock.
-    #[inline]
-    pub(super) fn is_over(&self, header: &Header) -> bool {
-        header.times().is_some() && self.is_over_by_now(header)
-    }
-
-    fn is_over_by_now(&self, header: &Header) -> bool {
-        header.fresh_for(self.now()) == Some(Duration::ZERO)
+    fn is_over(&self, header: &Header) -> bool {
+        header.times().is_some() && header.fresh_for(self.now()) == Some(Duration::ZERO)
     }
 
     pub(crate) fn undecodable(&self, scope: &Scope<'_>, reason: Undecodable) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{Cache, Lookup, keyspace::check};
 use crate::{
     backend::{CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
-    envelope::Opened,
+    envelope::{Opened, Terms},
     error::{Error, Result},
     hook::{OperationKind, Scope},
     serializer::{Decoded, Serializer},
@@ -107,12 +107,15 @@ where
         T: Send + Sync + 'static,
     {
         let memo = entry.kept().and_then(Kept::memo)?;
-        memo.header.check(S::ID, C::ID, schema).ok()?;
-        if self.is_over(&memo.header) {
-            return memo.value.is::<T>().then_some(Lookup::Miss);
+        if !memo.terms.are_of(S::ID, C::ID, schema) {
+            return None;
         }
         let value = Arc::clone(&memo.value).downcast().ok()?;
-        Some(Lookup::Hit(value))
+        Some(if memo.terms.are_over(|| self.now()) {
+            Lookup::Miss
+        } else {
+            Lookup::Hit(value)
+        })
     }
 
     fn share<T>(&self, scope: &Scope<'_>, key: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
@@ -128,7 +131,10 @@ where
                 let value = Arc::new(value);
                 let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);
                 if let Some(kept) = entry.kept() {
-                    kept.memoise(Memo { header, value });
+                    kept.memoise(Memo {
+                        terms: Terms::of(&header),
+                        value,
+                    });
                 }
                 Ok(answer)
             }
