@@ -70,6 +70,24 @@ fn a_batch_holds_no_more_calls_and_bytes_than_it_may() {
 }
 
 #[test]
+fn keys_in_parts_go_together_and_are_asked_for_whole() {
+    let store = MemoryBackend::new();
+    let backend = one_at_a_time(store.clone()).build().unwrap();
+    let gate = store.faults().hold_of(Operation::GetMany);
+    let read = |i: usize| {
+        put(&store, &format!("app:{i}"), &i.to_string());
+        let backend = backend.clone();
+        Box::pin(async move { backend.get_joined("app:", &i.to_string()).await })
+    };
+    let mut reads: Vec<_> = (0..10).map(read).collect();
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    gate.release();
+    let found = block_on(join_all(reads)).into_iter().map(text);
+    assert!(found.eq((0..10).map(|i| Some(i.to_string()))));
+    assert_eq!((backend.stats().batches, backend.stats().batched), (2, 10));
+}
+
+#[test]
 fn a_key_that_may_not_be_read_fails_alone() {
     let store = MemoryBackend::new();
     put(&store, "k", "v");
