@@ -76,7 +76,7 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     /// A cache asks for single keys this way, so that a backend that can look a key up by its parts need not join them
     /// first. Either may be empty, and where the key is split tells nothing: the answer is that of `get`.
     ///
-    /// The provided one is [`get_by_joining`], which goes through `get`. One that does not has to do all that `get` does.
+    /// The provided one is [`get_by_joining`], which goes through `get`. Another one has to do all that `get` does.
     ///
     /// # Errors
     ///
