@@ -126,7 +126,12 @@ impl Clock for SystemClock {
 
 #[cfg(target_os = "linux")]
 fn read(clock: ClockId) -> Duration {
-    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+    let now = clock_gettime(clock);
+    // Neither is ever negative. By hand, because the conversion of `rustix` is a call that a hit would feel.
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or_default(),
+        u32::try_from(now.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// The machine's own clocks, with the waits of a runtime.

@@ -100,7 +100,7 @@ mod ttl;
 
 pub use backend::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
-    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed,
+    SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed, get_by_joining,
 };
 pub use blocking::{BlockingBound, BlockingCache};
 pub use cache::{

@@ -14,7 +14,14 @@ impl Strings {
     }
 
     pub(crate) fn push(&mut self, string: &str) {
-        self.text.push_str(string);
+        self.push_joined([string, ""]);
+    }
+
+    /// Pushes the string of both parts.
+    pub(crate) fn push_joined(&mut self, parts: [&str; 2]) {
+        for part in parts {
+            self.text.push_str(part);
+        }
         self.ends.push(self.text.len());
     }
 
@@ -42,5 +49,14 @@ mod tests {
         }
         assert_eq!(strings.all(), pushed);
         assert_eq!(strings.get(3), "bc");
+    }
+
+    #[test]
+    fn a_string_in_two_parts_comes_back_as_one() {
+        let mut strings = Strings::default();
+        for parts in [["a", "b"], ["", "ö"], ["c", ""], ["", ""]] {
+            strings.push_joined(parts);
+        }
+        assert_eq!(strings.all(), ["ab", "ö", "c", ""]);
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::Stream;
 
 use super::{
-    Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions,
+    Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, get_by_joining,
     sweep::{SweepListener, delete_by_scan, delete_by_scan_with},
 };
 use crate::error::Result;
@@ -70,6 +70,20 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     ///
     /// Connection, timeout and overloaded errors; server errors other than a wrong type.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send;
+
+    /// [`get`](Self::get) of the key that `prefix` and `key` are when they are put together.
+    ///
+    /// A cache asks for single keys this way, so that a backend that can look a key up by its parts need not join them
+    /// first. Either may be empty, and where the key is split tells nothing: the answer is that of `get`.
+    ///
+    /// The provided one is [`get_by_joining`], which goes through `get`. Another one has to do all that `get` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), under its name.
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        get_by_joining(self, prefix, key)
+    }
 
     /// Reads many keys in one round trip, or one per cluster node.
     ///

@@ -19,6 +19,10 @@ macro_rules! forward_to_inner {
                 (**self).get(key)
             }
 
+            fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+                (**self).get_joined(prefix, key)
+            }
+
             fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
                 (**self).get_many(keys)
             }

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::envelope::Header;
+use crate::envelope::Terms;
 
 /// Stored bytes as a backend in this process keeps them, with room for what a cache finds out about them.
 ///
@@ -42,7 +42,7 @@ struct Inner {
 
 /// A decoded value, and what it was decoded from.
 pub(crate) struct Memo {
-    pub(crate) header: Header,
+    pub(crate) terms: Terms,
     pub(crate) value: Arc<dyn Any + Send + Sync>,
 }
 

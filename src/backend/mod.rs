@@ -3,12 +3,15 @@
 mod contract;
 mod entry;
 mod forward;
+mod joined;
 mod kept;
 mod options;
 mod sweep;
 
 pub use contract::CacheBackend;
 pub use entry::{Entry, Head};
+pub(crate) use joined::PhysicalKey;
+pub use joined::get_by_joining;
 pub use kept::Kept;
 pub(crate) use kept::Memo;
 pub use options::{Capabilities, Condition, Expiry, KeyTtl, Outcome, SetItem, SetOptions};

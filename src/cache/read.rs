@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Cache, OnUndecodable, during, keyspace::KeyRoom};
+use super::{Cache, OnUndecodable, during, keyspace::check};
 use crate::{
     backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
@@ -114,18 +114,18 @@ where
         kind: OperationKind,
     ) -> Result<Lookup<T>> {
         let scope = self.begin(kind, Some(key), None);
-        let mut room = KeyRoom::new();
-        let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => {
+        let found = match check(key) {
+            Ok(()) => {
+                let lead = self.inner.keys.lead();
                 // Each level of futures and each move of what was found is felt in a hit on a local map, so one that
                 // nobody listens to goes without the level that tells hooks of it.
                 let stored = if scope.is_active() {
-                    self.store(&scope).get(physical).await
+                    self.store(&scope).get_joined(lead, key).await
                 } else {
-                    self.backend().get(physical).await
+                    self.backend().get_joined(lead, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.decode_entry(&scope, physical, &entry, schema),
+                    Ok(Some(entry)) => self.decode_entry(&scope, key, &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -161,7 +161,7 @@ where
     fn decode_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        key: &str,
         entry: &Entry,
         schema: u32,
     ) -> Result<Lookup<T>> {
@@ -175,25 +175,27 @@ where
                 Err(_) => self.undecodable(scope, Undecodable::Payload).map(|()| Lookup::Miss),
             };
         }
-        match self.open_entry(scope, physical, entry, schema) {
+        match self.open_entry(scope, key, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
 
-    /// [`open`](Self::open) for an entry that may have been opened before.
+    /// [`open`](Self::open) for an entry that may have been opened before. `key` is the caller's, which was checked.
     pub(super) fn open_entry<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        key: &str,
         entry: &Entry,
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
         let kept = entry.kept();
-        let is_intact = kept.is_some_and(Kept::is_intact);
-        let opened = self.open_checked(scope, physical, entry.bytes(), schema, is_intact);
-        if let (Some(kept), false, Ok(Opened::Value(..))) = (kept, is_intact, &opened) {
+        if kept.is_some_and(Kept::is_intact) {
+            return self.open_checked(scope, None, entry.bytes(), schema);
+        }
+        let opened = self.open(scope, &self.inner.keys.join(key), entry.bytes(), schema);
+        if let (Some(kept), Ok(Opened::Value(..))) = (kept, &opened) {
             kept.note_intact();
         }
         opened
@@ -206,16 +208,15 @@ where
         entry: &[u8],
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
-        self.open_checked(scope, physical, entry, schema, false)
+        self.open_checked(scope, Some(physical), entry, schema)
     }
 
     fn open_checked<T: DeserializeOwned>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
+        physical: Option<&str>,
         entry: &[u8],
         schema: u32,
-        is_intact: bool,
     ) -> Result<Opened<T>, Undecodable> {
         let core = &self.inner.core;
         open(
@@ -225,7 +226,6 @@ where
                 key: physical,
                 schema,
                 max_value_bytes: core.settings.sealing.max_value_bytes,
-                is_intact,
             },
             entry,
             |serialized| scope.note_bytes(Some(serialized), entry.len()),
@@ -334,7 +334,7 @@ impl<B, S, C> Cache<B, S, C> {
     }
 
     /// Tells whether the logical life of a value is over. Most have none, and need no clock.
-    pub(super) fn is_over(&self, header: &Header) -> bool {
+    fn is_over(&self, header: &Header) -> bool {
         header.times().is_some() && header.fresh_for(self.now()) == Some(Duration::ZERO)
     }
 

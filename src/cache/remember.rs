@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Cache, during, keyspace::PhysicalKey};
+use super::{Cache, during};
 use crate::{
-    backend::{CacheBackend, Condition},
+    backend::{CacheBackend, Condition, PhysicalKey},
     compressor::Compressor,
     envelope::{Sealing, Times, seal},
     error::{Error, Result},

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Cache, Lookup, keyspace::KeyRoom};
+use super::{Cache, Lookup, keyspace::check};
 use crate::{
     backend::{CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
-    envelope::Opened,
+    envelope::{Opened, Terms},
     error::{Error, Result},
     hook::{OperationKind, Scope},
     serializer::{Decoded, Serializer},
@@ -44,41 +44,51 @@ where
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub async fn get_shared<T>(&self, key: &str) -> Result<Option<Arc<T>>>
+    pub fn get_shared<T>(&self, key: &str) -> impl Future<Output = Result<Option<Arc<T>>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.read_shared(key, self.settings().sealing.schema).await
+        // Handed out as it is, and not awaited: one level of futures less.
+        self.read_shared(key, self.settings().sealing.schema)
     }
 
-    pub(super) async fn read_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` moves its arguments once more, which so short a hit feels"
+    )]
+    pub(super) fn read_shared<T>(&self, key: &str, schema: u32) -> impl Future<Output = Result<Option<Arc<T>>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let mut room = KeyRoom::new();
-        let found = match self.inner.keys.physical_in(key, &mut room) {
-            Ok(physical) => {
+        async move {
+            let scope = self.begin(OperationKind::GetShared, Some(key), None);
+            let lead = self.inner.keys.lead();
+            let stored = match check(key) {
+                Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
                 // As in `read`.
-                let stored = if scope.is_active() {
-                    self.store(&scope).get(physical).await
-                } else {
-                    self.backend().get(physical).await
-                };
-                match stored {
-                    Ok(Some(entry)) => self.share(&scope, physical, &entry, schema),
-                    Ok(None) => Ok(Lookup::Miss),
-                    Err(error) => Err(error),
+                Ok(()) => {
+                    let stored = self.backend().get_joined(lead, key).await;
+                    if let Ok(Some(entry)) = &stored
+                        && let Some(found) = self.memoised(entry, schema)
+                    {
+                        return Ok(found.into_option());
+                    }
+                    stored
                 }
-            }
-            Err(error) => Err(error),
-        };
-        let found = match found {
-            Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
-            found => found,
-        };
-        scope.end(&found, Lookup::outcome);
-        found.map(Lookup::into_option)
+                Err(error) => Err(error),
+            };
+            let found = match stored {
+                Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
+                Ok(None) => Ok(Lookup::Miss),
+                Err(error) => Err(error),
+            };
+            let found = match found {
+                Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
+                found => found,
+            };
+            scope.end(&found, Lookup::outcome);
+            found.map(Lookup::into_option)
+        }
     }
 
     #[cold]
@@ -95,28 +105,41 @@ where
         })
     }
 
+    /// The answer of an entry whose value was decoded before.
     #[inline]
-    fn share<T>(&self, scope: &Scope<'_>, physical: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
+    fn memoised<T>(&self, entry: &Entry, schema: u32) -> Option<Lookup<Arc<T>>>
+    where
+        T: Send + Sync + 'static,
+    {
+        let memo = entry.kept().and_then(Kept::memo)?;
+        if !memo.terms.are_of(S::ID, C::ID, schema) {
+            return None;
+        }
+        let value = Arc::clone(&memo.value).downcast().ok()?;
+        Some(if memo.terms.are_over(|| self.now()) {
+            Lookup::Miss
+        } else {
+            Lookup::Hit(value)
+        })
+    }
+
+    fn share<T>(&self, scope: &Scope<'_>, key: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        if let Some(memo) = entry.kept().and_then(Kept::memo)
-            && memo.header.check(S::ID, C::ID, schema).is_ok()
-            && let Ok(value) = Arc::clone(&memo.value).downcast::<T>()
-        {
+        if let Some(found) = self.memoised(entry, schema) {
             scope.note_bytes(None, entry.bytes().len());
-            return Ok(if self.is_over(&memo.header) {
-                Lookup::Miss
-            } else {
-                Lookup::Hit(value)
-            });
+            return Ok(found);
         }
-        match self.open_entry::<T>(scope, physical, entry, schema) {
+        match self.open_entry::<T>(scope, key, entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {
                 let value = Arc::new(value);
                 let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);
                 if let Some(kept) = entry.kept() {
-                    kept.memoise(Memo { header, value });
+                    kept.memoise(Memo {
+                        terms: Terms::of(&header),
+                        value,
+                    });
                 }
                 Ok(answer)
             }

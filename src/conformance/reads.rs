@@ -11,6 +11,7 @@ cases![
     a_missing_key_reads_as_nothing,
     an_empty_value_is_there,
     any_bytes_come_back_as_they_were,
+    a_key_in_two_parts_reads_as_the_whole_wherever_it_is_split,
     a_value_of_one_mebibyte_comes_back_whole,
     the_head_is_as_many_bytes_as_were_asked_for_and_the_whole_length,
     the_head_of_an_empty_value_is_empty_and_there,
@@ -54,6 +55,27 @@ async fn any_bytes_come_back_as_they_were<S: Subject>(stage: &Stage<'_, S>) {
         let head = stage.backend.head(&key, value.len()).await.expect("head failed");
         assert_eq!(head.expect("it is there").bytes().as_ref(), value);
     }
+}
+
+async fn a_key_in_two_parts_reads_as_the_whole_wherever_it_is_split<S: Subject>(stage: &Stage<'_, S>) {
+    let read = async |prefix: &str, key: &str| {
+        let entry = stage.backend.get_joined(prefix, key).await.expect("get_joined failed");
+        entry.map(|entry| entry.bytes().to_vec())
+    };
+    for name in ["k", "日本", &"long".repeat(50)] {
+        let key = stage.key(name);
+        stage.put(&key, key.clone()).await;
+        let other = stage.key(format_args!("{name}+"));
+        for place in (0..=key.len()).filter(|place| key.is_char_boundary(*place)) {
+            let (prefix, rest) = key.split_at(place);
+            let found = read(prefix, rest).await;
+            assert_eq!(found.as_deref(), Some(key.as_bytes()), "{prefix:?} and {rest:?}");
+            assert_eq!(read(prefix, &other[place..]).await, None, "{prefix:?} and {rest:?}+");
+        }
+    }
+    let empty = stage.empty_key();
+    stage.put(empty, "empty").await;
+    assert_eq!(read("", "").await.as_deref(), Some(&b"empty"[..]), "two empty parts");
 }
 
 async fn a_value_of_one_mebibyte_comes_back_whole<S: Subject>(stage: &Stage<'_, S>) {

@@ -3,6 +3,7 @@
 mod header;
 mod open;
 mod seal;
+mod terms;
 mod undecodable;
 
 pub(crate) use header::{
@@ -11,4 +12,5 @@ pub(crate) use header::{
 };
 pub(crate) use open::{Expected, Opened, open};
 pub(crate) use seal::{Sealing, seal};
+pub(crate) use terms::Terms;
 pub(crate) use undecodable::Undecodable;

@@ -20,11 +20,10 @@ pub(crate) enum Opened<T> {
 /// What a reader expects of an entry.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected<'a> {
-    pub(crate) key: &'a str,
+    /// `None` where the checksum, which covers the key, was checked before in this process.
+    pub(crate) key: Option<&'a str>,
     pub(crate) schema: u32,
     pub(crate) max_value_bytes: usize,
-    /// Its checksum was checked before, in this process.
-    pub(crate) is_intact: bool,
 }
 
 /// Checks the whole entry and decodes its value; `on_size` hears how many bytes that has, serialized.
@@ -48,7 +47,9 @@ where
     };
     header.check(S::ID, C::ID, expected.schema)?;
     let payload = &entry[header.len..];
-    if !expected.is_intact && checksum(expected.key, header.covered(entry), payload) != header.checksum {
+    if let Some(key) = expected.key
+        && checksum(key, header.covered(entry), payload) != header.checksum
+    {
         return Err(Undecodable::Checksum);
     }
     let value = if header.none {

@@ -131,6 +131,13 @@ impl Scope<'_> {
     /// Notes the size of a value, where it is known, and of its entry.
     #[inline]
     pub(crate) fn note_bytes(&self, serialized: Option<usize>, stored: usize) {
+        if self.is_active() {
+            self.learn_bytes(serialized, stored);
+        }
+    }
+
+    #[cold]
+    fn learn_bytes(&self, serialized: Option<usize>, stored: usize) {
         self.learn(|facts| {
             if let Some(serialized) = serialized {
                 *facts.serialized.get_or_insert(0) += serialized as u64;
@@ -139,7 +146,6 @@ impl Scope<'_> {
         });
     }
 
-    #[inline]
     fn learn(&self, learn: impl Fn(&mut Facts)) {
         if let Some(active) = &self.active {
             learn(&mut active.facts.lock());
@@ -303,6 +309,18 @@ impl Active<'_> {
         Entered(entered.collect())
     }
 
+    /// Ends an operation that was dropped before its end.
+    #[cold]
+    fn abandon(self, kind: OperationKind) {
+        // What unwinds has not been dropped by its caller: a serializer or a backend has panicked.
+        let (failure, outcome) = if std::thread::panicking() {
+            (Some(Failure::Panicked), OperationOutcome::Failed)
+        } else {
+            (None, OperationOutcome::Cancelled)
+        };
+        self.finish(kind, failure, Some(outcome));
+    }
+
     fn finish(mut self, kind: OperationKind, failure: Option<Failure<'_>>, outcome: Option<OperationOutcome>) {
         let elapsed = self.list.clock.monotonic().saturating_sub(self.began);
         let facts = std::mem::take(&mut *self.facts.lock());
@@ -345,13 +363,7 @@ impl Drop for Scope<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(active) = self.active.take() {
-            // What unwinds has not been dropped by its caller: a serializer or a backend has panicked.
-            let (failure, outcome) = if std::thread::panicking() {
-                (Some(Failure::Panicked), OperationOutcome::Failed)
-            } else {
-                (None, OperationOutcome::Cancelled)
-            };
-            active.finish(self.kind, failure, Some(outcome));
+            active.abandon(self.kind);
         }
     }
 }

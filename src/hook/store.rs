@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{OperationKind, OperationOutcome, Scope};
 use crate::{
-    backend::{CacheBackend, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener},
+    backend::{CacheBackend, Condition, Entry, Head, Outcome, PhysicalKey, SetItem, SetOptions, SweepListener},
     error::Result,
 };
 
@@ -32,6 +32,14 @@ impl<'a, B: CacheBackend> Store<'a, B> {
             part.end(&entry, found);
         }
         entry
+    }
+
+    /// [`get`](Self::get) of a key in two parts. Hooks are told of keys that are whole.
+    pub(crate) async fn get_joined(&self, prefix: &str, key: &str) -> Result<Option<Entry>> {
+        if !self.scope.is_active() {
+            return self.backend.get_joined(prefix, key).await;
+        }
+        self.get(&PhysicalKey::join(prefix, key)).await
     }
 
     pub(crate) async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

@@ -7,7 +7,7 @@ use larder::{
     delete_by_scan, delete_by_scan_with, glob,
 };
 
-use crate::LocalBackend;
+use crate::{LocalBackend, key::Parts};
 
 /// How many entries a page of a scan looks at, and so the most it can hold.
 const PAGE: usize = 512;
@@ -19,17 +19,23 @@ impl CacheBackend for LocalBackend {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        Ok(self.map().read(key).map(Entry::from))
+        Ok(self.map().read(&Parts::whole(key)).map(Entry::from))
+    }
+
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        // Put together here, where the future keeps it: an `async fn` would keep its arguments and then move them.
+        let key = Parts::new(prefix, key);
+        async move { Ok(self.map().read(&key).map(Entry::from)) }
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
         keys.iter()
-            .map(|key| Ok(self.map().read(key).map(Entry::from)))
+            .map(|key| Ok(self.map().read(&Parts::whole(key)).map(Entry::from)))
             .collect()
     }
 
     async fn head(&self, key: &str, n: usize) -> Result<Option<Head>> {
-        Ok(self.map().read_with_life(key).map(|(value, ttl)| {
+        Ok(self.map().read_with_life(&Parts::whole(key)).map(|(value, ttl)| {
             let value = value.bytes();
             Head::new(value.slice(..n.min(value.len())), value.len() as u64, ttl)
         }))
@@ -81,8 +87,8 @@ impl CacheBackend for LocalBackend {
                     break;
                 };
                 if self.map().is_dead(&slot) {
-                    self.map().remove_dead(&key);
-                } else if glob::matches(&pattern, &key) {
+                    self.map().remove_dead(&Parts::whole(key.as_str()));
+                } else if glob::matches(&pattern, key.as_str()) {
                     keys.push(key.into_string());
                 }
             }

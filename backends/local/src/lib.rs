@@ -4,6 +4,7 @@
 mod backend;
 mod builder;
 mod commands;
+mod key;
 mod map;
 mod slot;
 

@@ -5,9 +5,12 @@ use larder::{Clock, Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{DefaultHashBuilder, sync::Cache};
 
-use crate::slot::{Slot, Weight};
+use crate::{
+    key::{Key, Parts},
+    slot::{End, Slot, Weight},
+};
 
-pub(crate) type Entries = Cache<Box<str>, Slot, Weight>;
+pub(crate) type Entries = Cache<Key, Slot, Weight>;
 
 /// How many writers of different keys can be at work at once; a power of two.
 const STRIPES: usize = 64;
@@ -40,7 +43,8 @@ impl Map {
     }
 
     /// The value under `key`; an expired entry is removed on the way.
-    pub(crate) fn read(&self, key: &str) -> Option<Kept> {
+    #[inline]
+    pub(crate) fn read(&self, key: &Parts<'_, '_>) -> Option<Kept> {
         let slot = self.entries.get(key)?;
         if !slot.is_dead_to_a_reader(&*self.clock) {
             return Some(slot.value);
@@ -50,7 +54,7 @@ impl Map {
     }
 
     /// The value under `key` with its remaining life, as [`read`](Self::read) has it.
-    pub(crate) fn read_with_life(&self, key: &str) -> Option<(Kept, KeyTtl)> {
+    pub(crate) fn read_with_life(&self, key: &Parts<'_, '_>) -> Option<(Kept, KeyTtl)> {
         let slot = self.entries.get(key)?;
         if let Some(ttl) = slot.ttl(&*self.clock) {
             return Some((slot.value, ttl));
@@ -72,9 +76,9 @@ impl Map {
             return Ok(outcome);
         }
         let dies = match options.expiry {
-            Expiry::After(span) => Some(self.moment_after(span)?),
-            Expiry::Keep => standing.and_then(|slot| slot.dies),
-            _ => None,
+            Expiry::After(span) => self.end_after(span)?,
+            Expiry::Keep => standing.map_or(End::NEVER, |slot| slot.dies),
+            _ => End::NEVER,
         };
         let value = Kept::new(Bytes::copy_from_slice(value));
         self.entries.insert(key.into(), Slot { value, dies });
@@ -85,23 +89,23 @@ impl Map {
         condition.check_for_change()?;
         let _writer = self.writer(key);
         Ok(refusal(condition, self.standing(key).as_ref()).unwrap_or_else(|| {
-            self.entries.remove(key);
+            self.entries.remove(&Parts::whole(key));
             Outcome::Done
         }))
     }
 
     pub(crate) fn expire(&self, key: &str, after: Duration, condition: &Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        let dies = self.moment_after(after)?;
-        Ok(self.change_life(key, condition, Some(dies)))
+        let dies = self.end_after(after)?;
+        Ok(self.change_life(key, condition, dies))
     }
 
     pub(crate) fn persist(&self, key: &str, condition: &Condition) -> Result<Outcome> {
         condition.check_for_change()?;
-        Ok(self.change_life(key, condition, None))
+        Ok(self.change_life(key, condition, End::NEVER))
     }
 
-    fn change_life(&self, key: &str, condition: &Condition, dies: Option<Duration>) -> Outcome {
+    fn change_life(&self, key: &str, condition: &Condition, dies: End) -> Outcome {
         let _writer = self.writer(key);
         let standing = self.standing(key);
         if let Some(outcome) = refusal(condition, standing.as_ref()) {
@@ -115,7 +119,7 @@ impl Map {
     }
 
     /// Removes what stands under `key` if its life is over.
-    pub(crate) fn remove_dead(&self, key: &str) {
+    pub(crate) fn remove_dead(&self, key: &Parts<'_, '_>) {
         self.entries.remove_if(key, |slot| slot.is_dead(&*self.clock));
     }
 
@@ -133,17 +137,17 @@ impl Map {
 
     /// What stands under `key`, for a write that holds off the others. Does not count as a use of the entry.
     fn standing(&self, key: &str) -> Option<Slot> {
-        let slot = self.entries.peek(key)?;
+        let slot = self.entries.peek(&Parts::whole(key))?;
         if slot.is_dead(&*self.clock) {
-            self.entries.remove(key);
+            self.entries.remove(&Parts::whole(key));
             return None;
         }
         Some(slot)
     }
 
-    fn moment_after(&self, span: Duration) -> Result<Duration> {
+    fn end_after(&self, span: Duration) -> Result<End> {
         let millis = Expiry::whole_millis(span)?;
-        Ok(self.clock.monotonic() + Duration::from_millis(millis))
+        Ok(End::at(self.clock.monotonic() + Duration::from_millis(millis)))
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
     CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
-    delete_by_scan, delete_by_scan_with,
+    delete_by_scan, delete_by_scan_with, get_by_joining,
 };
 
 use crate::{MemoryBackend, Operation};
@@ -23,6 +23,10 @@ impl CacheBackend for MemoryBackend {
             Err,
         )
         .await
+    }
+
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        get_by_joining(self, prefix, key)
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

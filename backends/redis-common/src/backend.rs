@@ -87,6 +87,10 @@ macro_rules! backend {
                     self.calls.get(key)
                 }
 
+                fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+                    self.calls.get_joined(prefix, key)
+                }
+
                 fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
                     self.calls.get_many(keys)
                 }

@@ -21,17 +21,21 @@ impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
         self.backend.capabilities()
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.get_joined("", key)
+    }
+
+    async fn get_joined(&self, prefix: &str, key: &str) -> Result<Option<Entry>> {
         let Some(gets) = &self.gets else {
-            return self.backend.get(key).await;
+            return self.backend.get_joined(prefix, key).await;
         };
         let call = gets.enter()?;
         if !gets.goes_alone(&call)
-            && let Answer::Own(found) = gets.join(key).await
+            && let Answer::Own(found) = gets.join([prefix, key]).await
         {
             return found;
         }
-        self.backend.get(key).await
+        self.backend.get_joined(prefix, key).await
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

@@ -38,17 +38,18 @@ pub(super) struct Gets {
 }
 
 impl Errand for Gets {
-    type Ask<'a> = &'a str;
+    /// The parts of a key.
+    type Ask<'a> = [&'a str; 2];
     type Answer = Option<Entry>;
 
     const OPERATION: &'static str = "get";
 
-    fn weight(key: &&str) -> usize {
-        key.len()
+    fn weight([prefix, key]: &Self::Ask<'_>) -> usize {
+        prefix.len() + key.len()
     }
 
-    fn push(&mut self, key: &str) {
-        self.keys.push(key);
+    fn push(&mut self, parts: Self::Ask<'_>) {
+        self.keys.push_joined(parts);
     }
 
     fn is_worth_asking_alone(error: &Error) -> bool {

@@ -59,6 +59,10 @@ impl<B: CacheBackend> CacheBackend for Breaker<B> {
         self.call("get", self.backend.get(key))
     }
 
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.call("get", self.backend.get_joined(prefix, key))
+    }
+
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
         self.call_many("get_many", keys.len(), self.backend.get_many(keys))
     }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     backend::{
         CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
+        get_by_joining,
     },
     error::Result,
 };
@@ -42,6 +43,11 @@ where
         inner
             .read(key, || inner.primary.get(key), || inner.secondary.get(key))
             .await
+    }
+
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        // The journal goes by whole keys.
+        get_by_joining(self, prefix, key)
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

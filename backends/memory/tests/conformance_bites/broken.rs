@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use larder::{
     CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
-    SweepProgress,
+    SweepProgress, get_by_joining,
 };
 use larder_memory::MemoryBackend;
 
@@ -24,6 +24,7 @@ pub(crate) enum Flaw {
     ScanLeavesOutTheSecondPage,
     DeleteManyAnswersBackwards,
     GetManyLeavesOutDuplicates,
+    GetJoinedLeavesOutThePrefix,
     SetManyFailsAsAWhole,
     EmptyValuesAreMissing,
     HeadCutsTheLengthToo,
@@ -89,6 +90,15 @@ impl CacheBackend for Broken {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let entry = self.sound.get(key).await?;
         Ok(entry.filter(|entry| !self.has(Flaw::EmptyValuesAreMissing) || !entry.bytes().is_empty()))
+    }
+
+    async fn get_joined(&self, prefix: &str, key: &str) -> Result<Option<Entry>> {
+        let prefix = if self.has(Flaw::GetJoinedLeavesOutThePrefix) {
+            ""
+        } else {
+            prefix
+        };
+        get_by_joining(self, prefix, key).await
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

@@ -74,6 +74,14 @@ fn conformance_bites_where_an_empty_prefix_is_accepted() {
 }
 
 #[test]
+fn conformance_bites_where_a_key_in_parts_loses_its_prefix() {
+    assert_found(
+        Flaw::GetJoinedLeavesOutThePrefix,
+        &["a key in two parts reads as the whole wherever it is split"],
+    );
+}
+
+#[test]
 fn conformance_bites_where_if_absent_is_two_steps() {
     assert_found(
         Flaw::IfAbsentLooksFirstAndWritesLater,

@@ -235,7 +235,11 @@ impl<W: Wire> CacheBackend for Store<W> {
     }
 
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
-        self.call("get", read::get(&*self.wire, key))
+        self.get_joined("", key)
+    }
+
+    fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        self.call("get", read::get(&*self.wire, prefix, key))
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

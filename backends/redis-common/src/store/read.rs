@@ -15,9 +15,9 @@ use crate::{
     slot::slot_of,
 };
 
-pub(super) async fn get<W: Wire>(wire: &W, key: &str) -> Result<Option<Entry>> {
+pub(super) async fn get<W: Wire>(wire: &W, prefix: &str, key: &str) -> Result<Option<Entry>> {
     let permit = wire.shared().admit(1)?;
-    let key = Bytes::copy_from_slice(key.as_bytes());
+    let key = Bytes::from([prefix, key].concat());
     let answer = wire.send(Command::Get { key }, permit).await;
     entry(wrong_type_as_missing(wire, answer)?)
 }

@@ -70,6 +70,23 @@ fn a_batch_holds_no_more_calls_and_bytes_than_it_may() {
 }
 
 #[test]
+fn keys_in_parts_go_together_and_are_asked_for_whole() {
+    let store = MemoryBackend::new();
+    let backend = one_at_a_time(store.clone()).build().unwrap();
+    let gate = store.faults().hold_of(Operation::GetMany);
+    let keys = ["a", "b", "c", "d"];
+    for (key, value) in ["app:a", "app:b", "app:c", "app:d"].into_iter().zip(keys) {
+        put(&store, key, value);
+    }
+    let mut reads = keys.map(|key| Box::pin(backend.get_joined("app:", key)));
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    gate.release();
+    let found: Vec<_> = block_on(join_all(reads)).into_iter().map(text).collect();
+    assert_eq!(found, keys.map(|key| Some(key.to_owned())));
+    assert_eq!((backend.stats().batches, backend.stats().batched), (2, 4));
+}
+
+#[test]
 fn a_key_that_may_not_be_read_fails_alone() {
     let store = MemoryBackend::new();
     put(&store, "k", "v");
