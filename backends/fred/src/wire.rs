@@ -1,13 +1,20 @@
 //! The commands of a cache in fred's words, and the answers out of them.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
     error::Error as FredError,
-    interfaces::{KeysInterface, LuaInterface},
-    types::{Expiration, Key, SetOptions, Value, config::Server},
+    interfaces::{ClientLike, KeysInterface, LuaInterface},
+    types::{
+        Expiration, Key, SetOptions, Value,
+        config::{Options, Server},
+    },
 };
 use larder::Result;
 use larder_redis_common::{
@@ -15,6 +22,9 @@ use larder_redis_common::{
 };
 
 use crate::{cluster::Answer, config, link::Link};
+
+/// What is left of a deadline at the least, because a timeout of zero would be none to fred.
+pub(crate) const LEAST: Duration = Duration::from_millis(1);
 
 impl Wire for Link {
     /// `None` stands for the only server.
@@ -24,19 +34,19 @@ impl Wire for Link {
         &self.shared
     }
 
-    async fn send(&self, command: Command, permit: Permit) -> Result<Reply> {
+    async fn send_within(&self, command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
         let writes = command.writes();
         let answer = if let Some(cluster) = &self.cluster {
             let (client, key) = (self.client(), Key::from(command.key()));
             let command = |node, needed| run(node, command.clone(), needed);
             // Boxed, so that what only clusters need is no part of every call.
-            Box::pin(cluster.send(&client, &key, permit, command)).await
+            Box::pin(cluster.send(&client, &key, limit, permit, command)).await
         } else {
             // Sent once, so that nothing is cloned.
-            let command = run(self.bounded(), command, Sending::ByHash);
+            let command = run(self.bounded_by(limit), command, Sending::ByHash);
             Answer::of(self.see_through(permit, command).await)
         };
-        answer.judge(self, writes).map(reply)
+        answer.judge(self, limit, writes).map(reply)
     }
 
     fn is_clustered(&self) -> bool {
@@ -144,13 +154,20 @@ async fn run_script(
     args: Vec<Value>,
     sending: Sending,
 ) -> Result<Value, FredError> {
+    let began = Instant::now();
     if sending == Sending::ByHash {
         match Box::pin(client.evalsha(script.hash(), key.clone(), args.clone())).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {}
             answer => return answer,
         }
     }
-    Box::pin(client.eval(script.source(), key, args)).await
+    let limit = client.options().timeout.unwrap_or_default();
+    // Of the client itself: the options of one that has some already would not change.
+    let again = (*client).with_options(&Options {
+        timeout: Some(limit.saturating_sub(began.elapsed()).max(LEAST)),
+        ..client.options().clone()
+    });
+    Box::pin(again.eval(script.source(), key, args)).await
 }
 
 fn reply(value: Value) -> Reply {
