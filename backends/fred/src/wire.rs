@@ -49,6 +49,12 @@ impl Wire for Link {
         answer.judge(self, limit, writes).map(reply)
     }
 
+    fn gains_by_batched_sets(&self) -> bool {
+        // The commands of a batch stay as many as they were: what is saved is a turn of the router for each, and a thread
+        // of its own spends that again on handing the batch over.
+        self.shared.driver.is_shared()
+    }
+
     fn is_clustered(&self) -> bool {
         self.cluster.is_some()
     }

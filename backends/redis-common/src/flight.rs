@@ -126,13 +126,13 @@ impl Silence {
         }
     }
 
-    /// Tells, of a command that timed out, whether it is time to replace the connection. Of several at once, one is told
-    /// so.
+    /// Tells, of a command that timed out after this long, whether it is time to replace the connection. Of several at
+    /// once, one is told so.
     #[cold]
-    fn lasts(&self) -> bool {
+    fn lasts(&self, waited: Duration) -> bool {
         let now = millis(self.origin.elapsed());
-        // The command began a deadline ago; 0 means that nothing is wrong.
-        let began = now.saturating_sub(millis(self.deadline)).max(1);
+        // 0 means that nothing is wrong.
+        let began = now.saturating_sub(millis(waited)).max(1);
         let set = |from, to| {
             self.since
                 .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
@@ -164,10 +164,10 @@ pub trait Watched: Send + Sync + 'static {
     fn replace_connection(&self);
 
     /// Replaces the connection after a second in which commands timed out and none was answered.
-    fn watch<T>(&self, answer: &Result<T, Self::Failure>) {
+    fn watch<T>(&self, began: Instant, answer: &Result<T, Self::Failure>) {
         match answer {
             Err(failure) if Self::is_timeout(failure) => {
-                if self.silence().lasts() {
+                if self.silence().lasts(began.elapsed()) {
                     self.replace_connection();
                 }
             }
@@ -187,7 +187,7 @@ pub trait Watched: Send + Sync + 'static {
         Sent {
             command: Some(Box::pin(command)),
             permit,
-            begun: false,
+            began: None,
             connection: self,
         }
     }
@@ -208,7 +208,8 @@ where
 {
     command: Option<Pin<Box<F>>>,
     permit: Permit,
-    begun: bool,
+    /// When it was first polled.
+    began: Option<Instant>,
     connection: &'a C,
 }
 
@@ -233,13 +234,13 @@ where
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.begun = true;
+        let began = *self.began.get_or_insert_with(Instant::now);
         let Some(command) = self.command.as_mut() else {
             return Poll::Pending;
         };
         let answer = ready!(command.as_mut().poll(context));
         self.command = None;
-        self.connection.watch(&answer);
+        self.connection.watch(began, &answer);
         Poll::Ready(answer)
     }
 }
@@ -252,7 +253,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(command) = self.command.take()
-            && self.begun
+            && let Some(began) = self.began
         {
             let permit = self.permit.all();
             let connection = self.connection.this();
@@ -260,7 +261,7 @@ where
                 let answer = command.await;
                 drop(permit);
                 if let Some(connection) = connection.upgrade() {
-                    connection.watch(&answer);
+                    connection.watch(began, &answer);
                 }
             });
         }

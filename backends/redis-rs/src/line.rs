@@ -185,8 +185,9 @@ impl Line {
         if let State::Down(setback) = &*self.state.borrow() {
             return Err(setback.clone());
         }
-        let answer = self.road()?.send(command, self.deadline).await;
-        self.watch(&answer);
+        let (road, began) = (self.road()?, Instant::now());
+        let answer = road.send(command, self.deadline).await;
+        self.watch(began, &answer);
         Ok(answer?)
     }
 

@@ -205,6 +205,8 @@ impl<W: Wire> Store<W> {
         let batched = Batched::builder(self)
             // As cheap as in batches where they are few, and a change of tasks less.
             .alone(4)
+            // A batch of fewer is slower than they are by themselves: the client writes those that come at once together.
+            .alone_sets(16)
             .max_in_flight(calls)
             .deadline(deadline)
             // Where the answers come in: woken there, a batch wakes each caller once, and only for its answer.

@@ -371,7 +371,10 @@ fn millis(span: Duration) -> Result<i64> {
 /// The error of a write that is not to be sent any more.
 #[cold]
 fn overdue() -> Error {
-    Error::new(ErrorKind::Timeout, "the deadline of the write had passed before it could be sent")
+    Error::new(
+        ErrorKind::Timeout,
+        "the deadline of the write had passed before it could be sent",
+    )
 }
 
 /// Options grow; what this version does not know it must not take for something else.
