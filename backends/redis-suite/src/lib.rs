@@ -88,6 +88,7 @@ suite! {$
             a_write_of_a_cluster_with_a_deadline_of_its_own_ends_by_then,
             the_deadline_of_the_connection_counts_where_it_is_shorter,
             a_write_of_a_batch_with_little_time_takes_none_from_the_others,
+            of_many_writes_those_that_are_given_up_before_their_batch_goes_are_not_sent,
         }
         calls::sweep {
             a_pattern_goes_by_one_unlink_a_page,

@@ -9,7 +9,9 @@ use testkit::{RedisCluster, RedisServer};
 
 use crate::{
     Client, Settings,
-    support::{MARGIN, backend, block_on, bytes, forever, on_every_runtime, patient, starts_with, within},
+    support::{
+        MARGIN, backend, block_on, bytes, forever, on_every_runtime, patient, runs, runtime, starts_with, within,
+    },
 };
 
 /// More than go alone.
@@ -154,4 +156,29 @@ pub(crate) fn a_write_of_a_batch_with_little_time_takes_none_from_the_others<C: 
         assert!(plain.unwrap().is_done() && timed.unwrap().is_done());
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     });
+}
+
+pub(crate) fn of_many_writes_those_that_are_given_up_before_their_batch_goes_are_not_sent<C: Client>() {
+    for (is_batched, sent) in [(true, 17), (false, 19)] {
+        let server = RedisServer::start();
+        // Shared with the test, on which every client gains by batches.
+        runtime(2).block_on(async {
+            let all = backend::<C>(&server, true).await;
+            let backend = if is_batched { all } else { C::unbatched(&all) };
+            server.command::<()>(&["CLIENT", "PAUSE", "500", "ALL"]);
+            // All go alone but one, which is a batch of its own. Those after it wait until it has ended.
+            let mut writes: Vec<_> = (0..19)
+                .map(|_| Box::pin(backend.set("k", Bytes::from_static(b"v"), forever())))
+                .collect();
+            for write in &mut writes {
+                assert!(futures::poll!(write).is_pending());
+            }
+            writes.truncate(17);
+            for written in join_all(writes).await {
+                assert!(written.unwrap().is_done());
+            }
+            assert!(bytes(backend.get("k").await).is_some());
+            assert_eq!(runs(&server, "set"), sent, "batched: {is_batched}");
+        });
+    }
 }
