@@ -10,9 +10,9 @@ use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
     error::Error as FredError,
-    interfaces::{ClientLike, KeysInterface, LuaInterface},
+    interfaces::{ClientLike, KeysInterface},
     types::{
-        Expiration, Key, SetOptions, Value,
+        ClusterHash, CustomCommand, Expiration, Key, SetOptions, Value,
         config::{Options, Server},
     },
 };
@@ -142,10 +142,7 @@ async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> 
             key,
             args,
             sending,
-        } => {
-            let args: Vec<Value> = args.into_iter().map(Value::Bytes).collect();
-            run_script(client, script, key.into(), args, sending.or(needed)).await
-        }
+        } => run_script(client, script, key, args, sending.or(needed)).await,
     }
 }
 
@@ -155,14 +152,25 @@ fn all(keys: Vec<Bytes>) -> Vec<Key> {
 
 async fn run_script(
     client: WithOptions<Client>,
-    script: &Script,
-    key: Key,
-    args: Vec<Value>,
+    script: &'static Script,
+    key: Bytes,
+    args: Vec<Bytes>,
     sending: Sending,
 ) -> Result<Value, FredError> {
+    // fred's own calls for scripts are those of the client beneath, without its options, and so without the deadline.
+    let ask = async |client: &WithOptions<Client>, name, which: &'static str| {
+        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+        let mut words = vec![
+            Value::from_static_str(which),
+            Value::Integer(1),
+            Value::Bytes(key.clone()),
+        ];
+        words.extend(args.iter().cloned().map(Value::Bytes));
+        client.custom(command, words).await
+    };
     let began = Instant::now();
     if sending == Sending::ByHash {
-        match Box::pin(client.evalsha(script.hash(), key.clone(), args.clone())).await {
+        match Box::pin(ask(&client, "EVALSHA", script.hash())).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {}
             answer => return answer,
         }
@@ -173,7 +181,7 @@ async fn run_script(
         timeout: Some(limit.saturating_sub(began.elapsed()).max(LEAST)),
         ..client.options().clone()
     });
-    Box::pin(again.eval(script.source(), key, args)).await
+    Box::pin(ask(&again, "EVAL", script.source())).await
 }
 
 fn reply(value: Value) -> Reply {
