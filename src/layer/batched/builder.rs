@@ -101,7 +101,8 @@ impl<B> BatchedBuilder<B> {
         self
     }
 
-    /// How long a call in a batch may take, waiting included. Should be that of the backend. Default: 250 ms.
+    /// How long a call in a batch may take, waiting included; a write is handed on with what is left of it. Should be that
+    /// of the backend. Default: 250 ms.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.limits.deadline = deadline;
         self

@@ -93,7 +93,8 @@ async fn ends_at_its_own_deadline<B: CacheBackend>(backend: &B, key: &str) {
             let began = Instant::now();
             let error = write(backend, key, options, in_batch).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Timeout, "{condition:?}: {error}");
-            assert!(error.message().contains("within 60ms"), "{condition:?}: {error}");
+            // Of an item it is what was left when it was sent.
+            assert!(in_batch || error.message().contains("within 60ms"), "{condition:?}: {error}");
             assert!(began.elapsed() >= OWN, "{:?}", began.elapsed());
             within(OWN + MARGIN, began);
         }
