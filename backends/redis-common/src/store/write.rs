@@ -262,20 +262,17 @@ async fn send_together<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Perm
                 continue;
             }
         };
-        match groups.last_mut().filter(|group| group.suits(limit)) {
-            Some(group) => {
-                group.commands.push(timed.command);
-                (group.least, group.most) = (group.least.min(limit), group.most.max(limit));
-            }
-            None => {
-                let mut commands = Vec::with_capacity(count - place);
-                commands.push(timed.command);
-                groups.push(Group {
-                    commands,
-                    least: limit,
-                    most: limit,
-                });
-            }
+        if let Some(group) = groups.last_mut().filter(|group| group.suits(limit)) {
+            group.commands.push(timed.command);
+            (group.least, group.most) = (group.least.min(limit), group.most.max(limit));
+        } else {
+            let mut commands = Vec::with_capacity(count - place);
+            commands.push(timed.command);
+            groups.push(Group {
+                commands,
+                least: limit,
+                most: limit,
+            });
         }
     }
     let sent = groups.into_iter().map(|group| {

@@ -94,7 +94,10 @@ async fn ends_at_its_own_deadline<B: CacheBackend>(backend: &B, key: &str) {
             let error = write(backend, key, options, in_batch).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Timeout, "{condition:?}: {error}");
             // Of an item it is what was left when it was sent.
-            assert!(in_batch || error.message().contains("within 60ms"), "{condition:?}: {error}");
+            assert!(
+                in_batch || error.message().contains("within 60ms"),
+                "{condition:?}: {error}"
+            );
             assert!(began.elapsed() >= OWN, "{:?}", began.elapsed());
             within(OWN + MARGIN, began);
         }
