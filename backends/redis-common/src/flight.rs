@@ -131,8 +131,8 @@ impl Silence {
     #[cold]
     fn lasts(&self, waited: Duration) -> bool {
         let now = millis(self.origin.elapsed());
-        // 0 means that nothing is wrong.
-        let began = now.saturating_sub(millis(waited)).max(1);
+        // A busy machine takes its time before it sends. 0 means that nothing is wrong.
+        let began = now.saturating_sub(millis(waited.min(self.deadline))).max(1);
         let set = |from, to| {
             self.since
                 .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
