@@ -1,8 +1,9 @@
 //! The two Redis clients side by side: `cargo bench --bench redis_clients`.
 //!
 //! Prints how many values a second each reads over loopback, in the best of rounds that alternate between the two (what
-//! else the machine does only ever slows a round down), and what each answers while one primary of a cluster is killed and its replica takes over, both watching the same
-//! cluster. Only the ratios say anything on another machine.
+//! else the machine does only ever slows a round down); what each gains by sending `set`s together; and what each answers
+//! while one primary of a cluster is killed and its replica takes over, both watching the same cluster. Only the ratios say
+//! anything on another machine.
 
 use std::{
     sync::{
@@ -44,17 +45,22 @@ fn main() {
         .build()
         .expect("a runtime starts");
     throughput(&runtime);
+    writes(&runtime);
     runtime.block_on(failover());
 }
 
-async fn fred(url: &str, deadline: Duration) -> Result<larder_fred::FredBackend> {
-    let config = larder_fred::RedisConfig::from_url(url)?.with_deadline(deadline);
+async fn fred(url: &str, deadline: Duration, is_shared: bool) -> Result<larder_fred::FredBackend> {
+    let config = larder_fred::RedisConfig::from_url(url)?
+        .with_deadline(deadline)
+        .with_shared_runtime(is_shared);
     let manager = larder_fred::ConnectionManager::from_config_strict(config).await?;
     Ok(manager.backend())
 }
 
-async fn redis_rs(url: &str, deadline: Duration) -> Result<larder_redis_rs::RedisRsBackend> {
-    let config = larder_redis_rs::RedisConfig::from_url(url)?.with_deadline(deadline);
+async fn redis_rs(url: &str, deadline: Duration, is_shared: bool) -> Result<larder_redis_rs::RedisRsBackend> {
+    let config = larder_redis_rs::RedisConfig::from_url(url)?
+        .with_deadline(deadline)
+        .with_shared_runtime(is_shared);
     let manager = larder_redis_rs::ConnectionManager::from_config_strict(config).await?;
     Ok(manager.backend())
 }
@@ -63,7 +69,7 @@ fn throughput(runtime: &Runtime) {
     let server = RedisServer::start();
     let (fred, redis_rs) = runtime.block_on(async {
         let url = server.url();
-        let connected = futures::try_join!(fred(&url, PATIENT), redis_rs(&url, PATIENT));
+        let connected = futures::try_join!(fred(&url, PATIENT, false), redis_rs(&url, PATIENT, false));
         connected.expect("the fixture runs")
     });
     println!("   value  tasks  fred calls/s  redis-rs calls/s  redis-rs/fred");
@@ -82,6 +88,79 @@ fn throughput(runtime: &Runtime) {
             );
         }
     }
+}
+
+fn writes(runtime: &Runtime) {
+    let server = RedisServer::start();
+    println!("\n100 B written, calls/s by themselves, and together to that: median, and the middle half of the rounds");
+    println!("runtime  tasks  fred calls/s            together  redis-rs calls/s            together");
+    for is_shared in [false, true] {
+        let (fred, redis_rs) = runtime.block_on(async {
+            let url = server.url();
+            let connected = futures::try_join!(fred(&url, PATIENT, is_shared), redis_rs(&url, PATIENT, is_shared));
+            connected.expect("the fixture runs")
+        });
+        let (fred_alone, redis_rs_alone) = (fred.unbatched(), redis_rs.unbatched());
+        for tasks in [16, 32, 128, 1_024] {
+            let [mut ones, mut others] = [Vec::new(), Vec::new()];
+            for round in 0..ROUNDS {
+                ones.push(pair(runtime, [&fred_alone, &fred], tasks, round));
+                others.push(pair(runtime, [&redis_rs_alone, &redis_rs], tasks, round));
+            }
+            let [(one, gain), (other, other_gain)] = [gains(ones), gains(others)];
+            let name = if is_shared { "shared" } else { "own" };
+            println!("{name:>7}  {tasks:>5}  {one:>12.0}  {gain:>18}  {other:>16.0}  {other_gain:>18}");
+        }
+    }
+}
+
+/// The rates of two backends, in an order that changes from round to round: who comes second finds the machine warm.
+fn pair<B: CacheBackend + Clone + 'static>(runtime: &Runtime, of: [&B; 2], tasks: usize, round: usize) -> [f64; 2] {
+    let mut rates = [0.0; 2];
+    for turn in 0..2 {
+        let which = (turn + round) % 2;
+        rates[which] = runtime.block_on(write_rate(of[which], tasks));
+    }
+    rates
+}
+
+/// The median rate of the first, and what the second makes of it.
+fn gains(rounds: Vec<[f64; 2]>) -> (f64, String) {
+    let sorted = |mut figures: Vec<f64>| {
+        figures.sort_by(f64::total_cmp);
+        figures
+    };
+    let alone = sorted(rounds.iter().map(|[one, _]| *one).collect());
+    let ratios = sorted(rounds.into_iter().map(|[one, other]| other / one).collect());
+    let at = |quarter: usize| ratios[ratios.len() * quarter / 4];
+    let gain = format!("{:.2} x ({:.2} to {:.2})", at(2), at(1), at(3));
+    (alone[alone.len() / 2], gain)
+}
+
+/// How many values a second so many tasks write.
+async fn write_rate<B: CacheBackend + Clone + 'static>(backend: &B, tasks: usize) -> f64 {
+    const CALLS: usize = 20_480;
+    let began = Instant::now();
+    let writing: Vec<JoinHandle<()>> = (0..tasks)
+        .map(|task| {
+            let backend = backend.clone();
+            tokio::spawn(async move {
+                let value = vec![7; 100];
+                for call in 0..CALLS / tasks {
+                    let key = ((task + call) % KEYS).to_string();
+                    let forever = SetOptions::new(Expiry::Never);
+                    let written = backend.set(&key, value.clone().into(), forever).await;
+                    written.expect("the server answers");
+                }
+            })
+        })
+        .collect();
+    for task in writing {
+        task.await.expect("no write fails");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    let calls = CALLS as f64;
+    calls / began.elapsed().as_secs_f64()
 }
 
 async fn fill(backend: &impl CacheBackend, size: usize) {
@@ -123,7 +202,7 @@ async fn failover() {
     let mut cluster = RedisCluster::start_with_replicas(NODE_TIMEOUT);
     let keys = [0, VICTIM].map(|home| cluster.key_at(home));
     let url = cluster.url();
-    let connected = futures::try_join!(fred(&url, BRIEF), redis_rs(&url, BRIEF));
+    let connected = futures::try_join!(fred(&url, BRIEF, false), redis_rs(&url, BRIEF, false));
     let (fred, redis_rs) = connected.expect("the fixture runs");
     let (began, over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let watching = [

@@ -111,11 +111,13 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     /// - [`Expiry::Keep`](crate::Expiry::Keep) implies that the key exists, under any condition; together with
     ///   [`Condition::IfAbsent`] it is invalid input.
     /// - `value` is not kept as it is handed in when that would pin a larger buffer.
+    /// - [`SetOptions::deadline`] is counted from the beginning of the call, whatever the call waits for; a backend of
+    ///   which the write leaves this process keeps it, and one that acts at once has no use for it. Zero is invalid input.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get); a timeout leaves it open whether the write was applied. A write that had not left
-    /// this process by its deadline is never applied later.
+    /// this process by its deadline, the backend's or its own, is never applied later.
     fn set(&self, key: &str, value: Bytes, options: SetOptions) -> impl Future<Output = Result<Outcome>> + Send;
 
     /// Writes many keys in one pipelined round trip, each with its own options; a very large batch may take a few.

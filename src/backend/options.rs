@@ -163,6 +163,11 @@ impl KeyTtl {
 ///
 /// let options = SetOptions::new(Expiry::After(Duration::from_secs(60))).with_condition(Condition::IfAbsent);
 /// assert_eq!(options.condition, Condition::IfAbsent);
+///
+/// let hurried = options.with_deadline(Duration::from_millis(20));
+/// assert!(hurried.check().is_ok());
+/// let error = hurried.with_deadline(Duration::ZERO).check().unwrap_err();
+/// assert_eq!(error.to_string(), "deadline 0ns: the write could never be sent");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -171,6 +176,11 @@ pub struct SetOptions {
     pub expiry: Expiry,
     /// What must hold for the write to happen. [`Condition::Always`] unless set.
     pub condition: Condition,
+    /// How long the write may take, from the beginning of its call: one that has not left this process by then fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and is never applied. The backend's own deadline counts where it
+    /// is shorter, and alone where there is none here, as is the default. A backend in this process acts at once and has
+    /// no use for it.
+    pub deadline: Option<Duration>,
 }
 
 impl SetOptions {
@@ -180,6 +190,7 @@ impl SetOptions {
         Self {
             expiry,
             condition: Condition::Always,
+            deadline: None,
         }
     }
 
@@ -190,15 +201,25 @@ impl SetOptions {
         self
     }
 
+    /// Gives the write a [deadline](Self::deadline) of its own. [`check`](Self::check) refuses zero.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     /// Checks that the options make sense together.
     ///
     /// Backends call it first, so that all of them refuse the same calls in the same words.
     ///
     /// # Errors
     ///
-    /// Invalid input for an expiry that [`Expiry::whole_millis`] refuses, for `Keep` with `IfAbsent`, and for an
-    /// empty prefix.
+    /// Invalid input for an expiry that [`Expiry::whole_millis`] refuses, for `Keep` with `IfAbsent`, for an empty
+    /// prefix, and for a deadline of zero.
     pub fn check(&self) -> Result<()> {
+        if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            return Err(Error::invalid("deadline 0ns: the write could never be sent"));
+        }
         if let Expiry::After(span) = self.expiry {
             Expiry::whole_millis(span)?;
         }

@@ -15,6 +15,7 @@ cases![
     keep_with_if_absent_is_refused_and_nothing_changes,
     a_zero_life_is_refused_and_nothing_changes,
     a_life_beyond_the_limit_is_refused_and_nothing_changes,
+    a_zero_deadline_is_refused_and_nothing_changes,
 ];
 
 /// Both states that a refused call must leave alone.
@@ -96,6 +97,17 @@ async fn a_life_beyond_the_limit_is_refused_and_nothing_changes<S: Subject>(stag
     for key in &keys {
         assert_span_refused(stage, key, Duration::from_millis(Expiry::MAX_MILLIS + 1)).await;
         assert_span_refused(stage, key, Duration::MAX).await;
+    }
+    assert_unchanged(stage, &keys).await;
+}
+
+async fn a_zero_deadline_is_refused_and_nothing_changes<S: Subject>(stage: &Stage<'_, S>) {
+    let keys = missing_and_present(stage).await;
+    for key in &keys {
+        for condition in [Condition::Always, Condition::IfAbsent, Condition::IfPresent] {
+            let options = SetOptions::new(Expiry::Never).with_condition(condition);
+            assert_set_refused(stage, key, options.with_deadline(Duration::ZERO)).await;
+        }
     }
     assert_unchanged(stage, &keys).await;
 }

@@ -40,7 +40,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{error, link::Link};
+use crate::{error, link::Link, wire::LEAST};
 
 /// How often a node in trouble has the map of the slots looked at again, at the most.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -170,6 +170,7 @@ impl Cluster {
         self: &Arc<Self>,
         client: &Client,
         key: &Key,
+        limit: Duration,
         mut permit: Permit,
         command: impl Fn(WithOptions<Client>, Sending) -> F + Send,
     ) -> Answer<T>
@@ -178,6 +179,7 @@ impl Cluster {
         T: Send + 'static,
     {
         let began = Instant::now();
+        let left = || limit.saturating_sub(began.elapsed());
         let slot = slot_of(key.as_bytes());
         let Some(owner) = self.owner(slot).or_else(|| {
             self.refresh(client);
@@ -195,23 +197,25 @@ impl Cluster {
             let Ok(node) = self.node(&server, purpose) else {
                 return Answer::none(FredError::new(FredKind::Routing, "no connection could be prepared"));
             };
-            node.ready(self.left(began)).await;
+            node.ready(left()).await;
+            let limit = left().max(LEAST);
             let bounded = node.link.client().with_options(&Options {
-                // A timeout of zero would be none.
-                timeout: Some(self.left(began).max(POLL)),
+                timeout: Some(limit),
                 ..node.link.options.clone()
             });
             // The place in flight goes with the command wherever it is sent on to.
             let found = match purpose {
                 Purpose::Owned => {
-                    let mut sent = node.link.see_through(permit, || command(bounded, Sending::ByHash));
+                    let mut sent = node
+                        .link
+                        .see_through(permit, limit, || command(bounded, Sending::ByHash));
                     let found = (&mut sent).await;
                     permit = sent.permit();
                     found
                 }
                 Purpose::Asked => {
                     let command = || command(bounded.clone(), Sending::BySource);
-                    let mut sent = node.link.see_through(permit, command);
+                    let mut sent = node.link.see_through(permit, limit, command);
                     let found = node.ask(&bounded, &mut sent).await;
                     permit = sent.permit();
                     found
@@ -237,10 +241,6 @@ impl Cluster {
                 by: Some(Arc::clone(&node.link)),
             };
         }
-    }
-
-    fn left(&self, began: Instant) -> Duration {
-        self.settings.deadline.saturating_sub(began.elapsed())
     }
 
     /// The primary of a slot. Looked up here: fred's own lookup panics where the first slots have no primary.
@@ -389,7 +389,8 @@ impl<T> Answer<T> {
     }
 
     /// Converts the error, which the connection it came by explains.
-    pub(crate) fn judge(self, link: &Link, writes: bool) -> Result<T> {
-        self.by.as_deref().unwrap_or(link).judge(self.found, writes)
+    pub(crate) fn judge(self, link: &Link, limit: Duration, writes: bool) -> Result<T> {
+        let by = self.by.as_deref().unwrap_or(link);
+        by.judge_within(limit, self.found, writes)
     }
 }

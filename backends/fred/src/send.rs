@@ -1,14 +1,15 @@
 //! How a command goes over a connection of fred's.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use fred::{
     clients::{Client, WithOptions},
     error::{Error as FredError, ErrorKind as FredKind},
     interfaces::ClientLike,
+    types::config::Options,
 };
 use larder::Result;
-use larder_redis_common::{Permit, Silence, Watched};
+use larder_redis_common::{Context, Permit, Silence, Watched};
 use tokio::runtime::Handle;
 
 use crate::{error, link::Link};
@@ -17,6 +18,14 @@ impl Link {
     /// A client whose commands have the deadline on them.
     pub(crate) fn bounded(&self) -> WithOptions<Client> {
         self.client().with_options(&self.options)
+    }
+
+    /// [`bounded`](Self::bounded) with a deadline of their own.
+    pub(crate) fn bounded_by(&self, limit: Duration) -> WithOptions<Client> {
+        self.client().with_options(&Options {
+            timeout: Some(limit),
+            ..self.options.clone()
+        })
     }
 
     pub(crate) async fn ping_by(&self, permit: Permit) -> Result<()> {
@@ -34,13 +43,24 @@ impl Link {
         F: Future<Output = Result<T, FredError>> + Send + 'static,
         T: Send + 'static,
     {
-        let sent = self.see_through(permit, || command);
+        let sent = self.see_through(permit, self.shared.deadline, || command);
         async move { self.judge(sent.await, false) }
     }
 
     /// Converts the error of an answer.
     pub(crate) fn judge<T>(&self, answer: Result<T, FredError>, writes: bool) -> Result<T> {
-        answer.map_err(|failure| error::convert(&failure, &self.context(writes)))
+        self.judge_within(self.shared.deadline, answer, writes)
+    }
+
+    /// [`judge`](Self::judge) for an answer that had this long to come.
+    pub(crate) fn judge_within<T>(&self, limit: Duration, answer: Result<T, FredError>, writes: bool) -> Result<T> {
+        answer.map_err(|failure| {
+            let context = Context {
+                deadline: limit,
+                ..self.context(writes)
+            };
+            error::convert(&failure, &context)
+        })
     }
 }
 

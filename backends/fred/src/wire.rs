@@ -1,13 +1,20 @@
 //! The commands of a cache in fred's words, and the answers out of them.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
     error::Error as FredError,
-    interfaces::{KeysInterface, LuaInterface},
-    types::{Expiration, Key, SetOptions, Value, config::Server},
+    interfaces::{ClientLike, KeysInterface},
+    types::{
+        ClusterHash, CustomCommand, Expiration, Key, SetOptions, Value,
+        config::{Options, Server},
+    },
 };
 use larder::Result;
 use larder_redis_common::{
@@ -15,6 +22,9 @@ use larder_redis_common::{
 };
 
 use crate::{cluster::Answer, config, link::Link};
+
+/// What is left of a deadline at the least, because a timeout of zero would be none to fred.
+pub(crate) const LEAST: Duration = Duration::from_millis(1);
 
 impl Wire for Link {
     /// `None` stands for the only server.
@@ -24,19 +34,26 @@ impl Wire for Link {
         &self.shared
     }
 
-    async fn send(&self, command: Command, permit: Permit) -> Result<Reply> {
+    async fn send_within(&self, command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
         let writes = command.writes();
         let answer = if let Some(cluster) = &self.cluster {
             let (client, key) = (self.client(), Key::from(command.key()));
             let command = |node, needed| run(node, command.clone(), needed);
             // Boxed, so that what only clusters need is no part of every call.
-            Box::pin(cluster.send(&client, &key, permit, command)).await
+            Box::pin(cluster.send(&client, &key, limit, permit, command)).await
         } else {
             // Sent once, so that nothing is cloned.
-            let client = self.bounded();
-            Answer::of(self.see_through(permit, || run(client, command, Sending::ByHash)).await)
+            let client = self.bounded_by(limit);
+            let command = || run(client, command, Sending::ByHash);
+            Answer::of(self.see_through(permit, limit, command).await)
         };
-        answer.judge(self, writes).map(reply)
+        answer.judge(self, limit, writes).map(reply)
+    }
+
+    fn gains_by_batched_sets(&self) -> bool {
+        // The commands of a batch stay as many as they were: what is saved is a turn of the router for each, and a thread
+        // of its own spends that again on handing the batch over.
+        self.shared.driver.is_shared()
     }
 
     fn is_clustered(&self) -> bool {
@@ -126,10 +143,7 @@ async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> 
             key,
             args,
             sending,
-        } => {
-            let args: Vec<Value> = args.into_iter().map(Value::Bytes).collect();
-            run_script(client, script, key.into(), args, sending.or(needed)).await
-        }
+        } => run_script(client, script, key, args, sending.or(needed)).await,
     }
 }
 
@@ -139,18 +153,36 @@ fn all(keys: Vec<Bytes>) -> Vec<Key> {
 
 async fn run_script(
     client: WithOptions<Client>,
-    script: &Script,
-    key: Key,
-    args: Vec<Value>,
+    script: &'static Script,
+    key: Bytes,
+    args: Vec<Bytes>,
     sending: Sending,
 ) -> Result<Value, FredError> {
+    // fred's own calls for scripts are those of the client beneath, without its options, and so without the deadline.
+    let ask = async |client: &WithOptions<Client>, name, which: &'static str| {
+        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+        let mut words = vec![
+            Value::from_static_str(which),
+            Value::Integer(1),
+            Value::Bytes(key.clone()),
+        ];
+        words.extend(args.iter().cloned().map(Value::Bytes));
+        client.custom(command, words).await
+    };
+    let began = Instant::now();
     if sending == Sending::ByHash {
-        match Box::pin(client.evalsha(script.hash(), key.clone(), args.clone())).await {
+        match Box::pin(ask(&client, "EVALSHA", script.hash())).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {}
             answer => return answer,
         }
     }
-    Box::pin(client.eval(script.source(), key, args)).await
+    let limit = client.options().timeout.unwrap_or_default();
+    // Of the client itself: the options of one that has some already would not change.
+    let again = (*client).with_options(&Options {
+        timeout: Some(limit.saturating_sub(began.elapsed()).max(LEAST)),
+        ..client.options().clone()
+    });
+    Box::pin(ask(&again, "EVAL", script.source())).await
 }
 
 /// Values up to this length are copied together, so many of them.

@@ -28,7 +28,10 @@ macro_rules! backend {
         /// - `get`s that are under way at the same time go together, as MGETs: see [`Batched`](larder::Batched). On a
         ///   cluster each goes by itself, because MGET takes keys of one slot only. [`unbatched`](Self::unbatched) leaves
         ///   that out.
-        /// - A batch goes out as one pipeline per 1 024 commands. Where the server is away for all of one part, the parts
+        /// - A `set` keeps [its own deadline](larder::SetOptions::deadline) where that is shorter. One that waited for
+        ///   others to go with has waited on its own time: what had not left when that was over is never sent.
+        /// - A batch goes out as one pipeline per 1 024 commands, and in more where some have less than half of the time that
+        ///   others have. Where the server is away for all of one part, the parts
         ///   after it are not tried.
         /// - `scan` asks for 512 keys a page. `delete_matching` removes a page by one UNLINK; on a cluster, and where the
         ///   server refuses that, by one for each key.
@@ -45,7 +48,7 @@ macro_rules! backend {
                 }
             }
 
-            /// The same backend without batches: each `get` is a GET of its own.
+            /// The same backend without batches: each `get` is a GET of its own, and each `set` is sent by itself.
             #[must_use]
             pub fn unbatched(&self) -> Self {
                 Self {

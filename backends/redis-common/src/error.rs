@@ -23,12 +23,14 @@ pub struct Context<'a> {
 #[must_use]
 pub fn failed(kind: ErrorKind, details: &str, context: &Context<'_>) -> Error {
     let servers = context.servers;
+    // What a call has left of its deadline has nanoseconds besides.
+    let within =
+        Duration::from_millis(u64::try_from(context.deadline.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
     let message = match kind {
-        ErrorKind::Timeout if context.writes => format!(
-            "no answer from {servers} within {:?}; the write may or may not have been applied",
-            context.deadline
-        ),
-        ErrorKind::Timeout => format!("no answer from {servers} within {:?}", context.deadline),
+        ErrorKind::Timeout if context.writes => {
+            format!("no answer from {servers} within {within:?}; the write may or may not have been applied")
+        }
+        ErrorKind::Timeout => format!("no answer from {servers} within {within:?}"),
         ErrorKind::Connection if is_servers_words(details) => details.to_owned(),
         ErrorKind::Connection => format!(
             "not connected to {servers}: {}",

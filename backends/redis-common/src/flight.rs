@@ -141,12 +141,12 @@ impl Silence {
         self.since.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes note of a command that timed out. Of several at once, one is told to replace the connection.
+    /// Takes note of a command that timed out after `limit`. Of several at once, one is told to replace the connection.
     #[cold]
-    fn goes_on(&self) -> Finding {
+    fn goes_on(&self, limit: Duration) -> Finding {
         let now = millis(self.origin.elapsed());
-        // The command began a deadline ago; 0 means that nothing is wrong.
-        let began = now.saturating_sub(millis(self.deadline)).max(1);
+        // The command began its limit ago; 0 means that nothing is wrong.
+        let began = now.saturating_sub(millis(limit.min(self.deadline))).max(1);
         let set = |from, to| {
             self.since
                 .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
@@ -191,12 +191,12 @@ pub trait Watched: Send + Sync + 'static {
     fn probe(&self) -> impl Future<Output = ()> + Send;
 
     /// Replaces the connection after a second in which commands timed out and none was answered.
-    fn watch<T>(&self, answer: &Result<T, Self::Failure>)
+    fn watch<T>(&self, limit: Duration, answer: &Result<T, Self::Failure>)
     where
         Self: Sized,
     {
         match answer {
-            Err(failure) if Self::is_timeout(failure) => match self.silence().goes_on() {
+            Err(failure) if Self::is_timeout(failure) => match self.silence().goes_on(limit) {
                 Finding::Suspect => self.probe_later(),
                 Finding::Known => {}
                 Finding::Silent => self.replace_connection(),
@@ -221,10 +221,10 @@ pub trait Watched: Send + Sync + 'static {
         });
     }
 
-    /// Sends a command when first polled, and sees it through to its answer or its deadline.
+    /// Sends a command when first polled, and sees it through to its answer or its deadline, which is after `limit`.
     ///
     /// A client's futures are large; made here, in their box, they are neither copied nor part of the caller's future.
-    fn see_through<T, F>(&self, permit: Permit, command: impl FnOnce() -> F) -> Sent<'_, Self, T, F>
+    fn see_through<T, F>(&self, permit: Permit, limit: Duration, command: impl FnOnce() -> F) -> Sent<'_, Self, T, F>
     where
         Self: Sized,
         F: Future<Output = Result<T, Self::Failure>> + Send + 'static,
@@ -234,6 +234,7 @@ pub trait Watched: Send + Sync + 'static {
             // Made after its box, because it would be made beside it where it had to be dropped if there was no memory.
             command: Some(Box::into_pin(Box::write(Box::new_uninit(), command()))),
             permit,
+            limit,
             begun: false,
             connection: self,
         }
@@ -255,6 +256,8 @@ where
 {
     command: Option<Pin<Box<F>>>,
     permit: Permit,
+    /// How long the command waits for its answer.
+    limit: Duration,
     begun: bool,
     connection: &'a C,
 }
@@ -286,7 +289,7 @@ where
         };
         let answer = ready!(command.as_mut().poll(context));
         self.command = None;
-        self.connection.watch(&answer);
+        self.connection.watch(self.limit, &answer);
         Poll::Ready(answer)
     }
 }
@@ -302,12 +305,12 @@ where
             && self.begun
         {
             let permit = self.permit.all();
-            let connection = self.connection.this();
+            let (connection, limit) = (self.connection.this(), self.limit);
             self.connection.handle().spawn(async move {
                 let answer = command.await;
                 drop(permit);
                 if let Some(connection) = connection.upgrade() {
-                    connection.watch(&answer);
+                    connection.watch(limit, &answer);
                 }
             });
         }

@@ -196,7 +196,13 @@ impl Cluster {
     /// Sends a command to the node that has the slot of its key, and on to wherever that one says it is.
     ///
     /// A node that sends a command on has not run it, so a write is still applied once at the most.
-    pub(crate) async fn send(&self, shared: &Shared, command: Command, mut permit: Permit) -> Result<Reply> {
+    pub(crate) async fn send(
+        &self,
+        shared: &Shared,
+        command: Command,
+        limit: Duration,
+        mut permit: Permit,
+    ) -> Result<Reply> {
         let began = Instant::now();
         let writes = command.writes();
         let Some(mut host) = self.map.read().owner(slot_of(command.key())).cloned() else {
@@ -206,12 +212,13 @@ impl Cluster {
         let (mut asking, mut redirections) = (false, 0);
         loop {
             let line = self.line(&host);
-            let left = |began: Instant| shared.deadline.saturating_sub(began.elapsed());
+            let left = |began: Instant| limit.saturating_sub(began.elapsed());
             line.ready(left(began)).await;
             let answer = match line.road() {
                 Ok(road) => {
                     let road = if asking { road.asking() } else { road };
-                    let mut sent = line.see_through(permit, || wire::run(road, command.clone(), left(began)));
+                    let limit = left(began);
+                    let mut sent = line.see_through(permit, limit, || wire::run(road, command.clone(), limit));
                     let answer = (&mut sent).await;
                     // The place in flight goes with the command wherever it is sent on to.
                     permit = sent.permit();
@@ -219,7 +226,7 @@ impl Cluster {
                 }
                 Err(failure) => {
                     self.refresh();
-                    return line.judge(Err(failure), writes);
+                    return line.judge_within(limit, Err(failure), writes);
                 }
             };
             if let Err(failure) = &answer {
@@ -241,7 +248,7 @@ impl Cluster {
                     self.refresh();
                 }
             }
-            return line.judge(answer, writes);
+            return line.judge_within(limit, answer, writes);
         }
     }
 

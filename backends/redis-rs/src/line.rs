@@ -157,9 +157,9 @@ impl Line {
     }
 
     /// Sends a command.
-    pub(crate) async fn send(&self, command: Command, permit: Permit) -> Result<Reply, Failure> {
+    pub(crate) async fn send(&self, command: Command, limit: Duration, permit: Permit) -> Result<Reply, Failure> {
         let road = self.road()?;
-        self.see_through(permit, || wire::run(road, command, self.deadline))
+        self.see_through(permit, limit, || wire::run(road, command, limit))
             .await
     }
 
@@ -167,17 +167,18 @@ impl Line {
     pub(crate) async fn send_all(
         &self,
         commands: Vec<Command>,
+        limit: Duration,
         permit: Permit,
     ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
         let road = self.road()?;
-        self.see_through(permit, || wire::run_all(road, commands, self.deadline))
+        self.see_through(permit, limit, || wire::run_all(road, commands, limit))
             .await
     }
 
     /// Sends a command that is none of a cache's.
     pub(crate) async fn ask_by(&self, command: redis::Cmd, permit: Permit, limit: Duration) -> Result<Value, Failure> {
         let road = self.road()?;
-        self.see_through(permit, || async move { road.send(command, limit).await })
+        self.see_through(permit, limit, || async move { road.send(command, limit).await })
             .await
     }
 
@@ -187,13 +188,28 @@ impl Line {
             return Err(setback.clone());
         }
         let answer = self.road()?.send(command, self.deadline).await;
-        self.watch(&answer);
+        self.watch(self.deadline, &answer);
         Ok(answer?)
     }
 
     /// Converts the failure of an answer.
     pub(crate) fn judge<T>(&self, answer: Result<T, Failure>, writes: bool) -> Result<T> {
-        answer.map_err(|failure| failure.convert(&self.context(writes)))
+        self.judge_within(self.deadline, answer, writes)
+    }
+
+    /// [`judge`](Self::judge) for an answer that had this long to come.
+    pub(crate) fn judge_within<T>(&self, limit: Duration, answer: Result<T, Failure>, writes: bool) -> Result<T> {
+        answer.map_err(|failure| {
+            failure.convert(&Context {
+                deadline: limit,
+                ..self.context(writes)
+            })
+        })
+    }
+
+    /// Tells whether the connection is one of the user's.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Given(_))
     }
 
     #[cold]

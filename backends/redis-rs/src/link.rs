@@ -69,35 +69,41 @@ impl Wire for Link {
         &self.shared
     }
 
-    async fn send(&self, command: Command, permit: Permit) -> Result<Reply> {
+    async fn send_within(&self, command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
         match &self.way {
             Way::Line(line) => {
                 let writes = command.writes();
-                line.judge(line.send(command, permit).await, writes)
+                line.judge_within(limit, line.send(command, limit, permit).await, writes)
             }
             // Boxed, so that what only clusters need is no part of every call.
-            Way::Cluster(cluster) => Box::pin(cluster.send(&self.shared, command, permit)).await,
+            Way::Cluster(cluster) => Box::pin(cluster.send(&self.shared, command, limit, permit)).await,
         }
     }
 
-    async fn send_all(&self, commands: Vec<Command>, mut permit: Permit) -> Vec<Result<Reply>> {
+    async fn send_all(&self, commands: Vec<Command>, limit: Duration, mut permit: Permit) -> Vec<Result<Reply>> {
         match &self.way {
             Way::Line(line) => {
                 let count = commands.len();
-                match line.send_all(commands, permit).await {
-                    Ok(answers) => answers.into_iter().map(|answer| line.judge(answer, true)).collect(),
-                    Err(failure) => {
-                        let error = line.judge::<Reply>(Err(failure), true);
-                        (0..count).map(|_| error.clone()).collect()
-                    }
+                let judge = |answer| line.judge_within(limit, answer, true);
+                match line.send_all(commands, limit, permit).await {
+                    Ok(answers) => answers.into_iter().map(judge).collect(),
+                    Err(failure) => vec![judge(Err(failure)); count],
                 }
             }
             // Not asked for: the nodes of a cluster have no order between them.
             Way::Cluster(_) => {
-                let sent = commands.into_iter().map(|command| self.send(command, permit.part()));
+                let sent = commands
+                    .into_iter()
+                    .map(|command| self.send_within(command, limit, permit.part()));
                 futures::future::join_all(sent).await
             }
         }
+    }
+
+    fn gains_by_batched_sets(&self) -> bool {
+        // A pipeline is one write and one wait. A connection of the user's takes commands one by one, and of a cluster each
+        // node has a connection of its own.
+        matches!(&self.way, Way::Line(line) if !line.is_given())
     }
 
     fn is_clustered(&self) -> bool {

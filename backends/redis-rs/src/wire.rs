@@ -1,6 +1,9 @@
 //! The commands of a cache in the redis crate's words, and the answers out of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
@@ -62,8 +65,12 @@ pub(crate) async fn run(road: Road, command: Command, limit: Duration) -> Result
         Road::Asking(_) => Sending::BySource,
         Road::Own(_) | Road::Foreign(_) => Sending::ByHash,
     };
+    let began = Instant::now();
     let value = match road.send(in_words(&command, needed), limit).await {
-        Err(failure) if is_unknown_script(&failure) => road.send(in_words(&command, Sending::BySource), limit).await?,
+        Err(failure) if is_unknown_script(&failure) => {
+            let left = limit.saturating_sub(began.elapsed());
+            road.send(in_words(&command, Sending::BySource), left).await?
+        }
         answer => answer?,
     };
     Ok(reply(value))
@@ -75,6 +82,7 @@ pub(crate) async fn run_all(
     commands: Vec<Command>,
     limit: Duration,
 ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+    let began = Instant::now();
     let Road::Own(connection) = road else {
         let each = commands.into_iter().map(|command| run(road.clone(), command, limit));
         return Ok(join_all(each).await);
@@ -98,7 +106,8 @@ pub(crate) async fn run_all(
     if places.is_empty() {
         return Ok(replies);
     }
-    let answers = match all(connection, again, places.len(), limit).await {
+    let left = limit.saturating_sub(began.elapsed());
+    let answers = match all(connection, again, places.len(), left).await {
         Ok(answers) => answers.into_iter().map(answered).collect(),
         Err(failure) => vec![Err(failure); places.len()],
     };

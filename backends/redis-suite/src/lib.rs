@@ -81,6 +81,15 @@ suite! {$
             a_dropped_stream_asks_for_no_further_page,
             a_page_that_fails_ends_the_stream,
         }
+        calls::sets {
+            writes_at_the_same_time_are_each_answered_and_seen_by_every_read_that_begins_later,
+            conditions_hold_amid_writes_of_the_same_key_that_go_together,
+            a_write_with_a_deadline_of_its_own_ends_by_then,
+            a_write_of_a_cluster_with_a_deadline_of_its_own_ends_by_then,
+            the_deadline_of_the_connection_counts_where_it_is_shorter,
+            a_write_of_a_batch_with_little_time_takes_none_from_the_others,
+            of_many_writes_those_that_are_given_up_before_their_batch_goes_are_not_sent,
+        }
         calls::sweep {
             a_pattern_goes_by_one_unlink_a_page,
             an_error_amid_a_pattern_says_how_many_keys_went_before_it,
@@ -206,6 +215,8 @@ suite! {$
         }
         outage::frozen {
             outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its_deadline,
+            outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_a_deadline_of_its_own,
+            outage_a_write_that_waited_for_its_batch_is_not_sent_after_its_deadline,
             outage_a_frozen_server_bounds_calls_with_large_values_and_is_found_when_it_thaws,
         }
         outage::load {

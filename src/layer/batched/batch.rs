@@ -190,7 +190,7 @@ impl<E: Errand> Members<E> {
     /// Takes a call in that `waker` waits for, and answers its place.
     pub(super) fn join(&mut self, ask: E::Ask<'_>, since: Duration, waker: Waker) -> usize {
         self.bytes += E::weight(&ask);
-        self.asks.push(ask);
+        self.asks.push(ask, since);
         self.places.push(Place {
             since,
             state: State::Waiting(Some(waker)),

@@ -37,6 +37,7 @@ pub struct BatchedBuilder<B> {
     backend: B,
     limits: Limits,
     sets: bool,
+    alone_sets: Option<usize>,
     clock: Option<Arc<dyn Clock>>,
     runtime: Option<Arc<dyn Runtime>>,
 }
@@ -54,6 +55,7 @@ impl<B> BatchedBuilder<B> {
                 deadline: Duration::from_millis(250),
             },
             sets: true,
+            alone_sets: None,
             clock: None,
             runtime: None,
         }
@@ -62,6 +64,13 @@ impl<B> BatchedBuilder<B> {
     /// Lets this many calls of a kind go alone at once; those beyond them go in batches. Default: 1.
     pub fn alone(mut self, calls: usize) -> Self {
         self.limits.alone = calls;
+        self
+    }
+
+    /// Lets this many `set`s go alone at once, where that is another number than of `get`s. Default: what
+    /// [`alone`](Self::alone) is.
+    pub fn alone_sets(mut self, calls: usize) -> Self {
+        self.alone_sets = Some(calls);
         self
     }
 
@@ -92,7 +101,8 @@ impl<B> BatchedBuilder<B> {
         self
     }
 
-    /// How long a call in a batch may take, waiting included. Should be that of the backend. Default: 250 ms.
+    /// How long a call in a batch may take, waiting included; a write is handed on with what is left of it. Should be that
+    /// of the backend. Default: 250 ms.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.limits.deadline = deadline;
         self
@@ -148,8 +158,11 @@ impl<B> BatchedBuilder<B> {
             None => Arc::new(SystemClock::new()),
         });
         let sets = self.sets.then(|| {
-            let (limits, clock, runtime) = (limits.clone(), Arc::clone(&clock), runtime.clone());
-            Lane::new(Arc::clone(&backend), limits, clock, runtime)
+            let limits = Limits {
+                alone: self.alone_sets.unwrap_or(limits.alone),
+                ..limits.clone()
+            };
+            Lane::new(Arc::clone(&backend), limits, Arc::clone(&clock), runtime.clone())
         });
         let gets = Lane::new(Arc::clone(&backend), limits, clock, runtime);
         Batched {
@@ -166,6 +179,7 @@ impl<B: fmt::Debug> fmt::Debug for BatchedBuilder<B> {
             .field("backend", &self.backend)
             .field("limits", &self.limits)
             .field("sets", &self.sets)
+            .field("alone_sets", &self.alone_sets)
             .finish_non_exhaustive()
     }
 }

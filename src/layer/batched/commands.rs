@@ -1,12 +1,16 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{
+    Stream,
+    future::{Either, select},
+};
 
 use super::{
     Batched,
     batch::Answer,
     errand::{Sets, unanswered},
+    lane::overdue,
 };
 use crate::{
     backend::{
@@ -56,7 +60,19 @@ impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
         if sets.goes_alone(&call) {
             return self.backend.set(key, value, options).await;
         }
-        match sets.join((key, value, options)).await {
+        let deadline = sets.deadline();
+        let own = options.deadline.filter(|own| *own < deadline);
+        let options = options.with_deadline(own.unwrap_or(deadline));
+        let answered = sets.join((key, value, options));
+        let answer = match own {
+            None => answered.await,
+            // The lane watches its own deadline alone.
+            Some(own) => match select(answered, sets.sleep(own)).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => return Err(overdue::<Sets>(own)),
+            },
+        };
+        match answer {
             Answer::Own(outcome) => outcome,
             // Never said of a write, which is sent once.
             Answer::AskAlone => Err(unanswered::<Sets>("the batch of this call has ended without an answer")),

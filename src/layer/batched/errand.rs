@@ -1,4 +1,4 @@
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -19,7 +19,8 @@ pub(super) trait Errand: Default + Send + 'static {
     /// The bytes that an ask adds to a batch.
     fn weight(ask: &Self::Ask<'_>) -> usize;
 
-    fn push(&mut self, ask: Self::Ask<'_>);
+    /// Takes over what a caller asks `since` then.
+    fn push(&mut self, ask: Self::Ask<'_>, since: Duration);
 
     /// Tells whether a failure may be that of another in the batch, so that it is worth while to ask alone.
     fn is_worth_asking_alone(error: &Error) -> bool;
@@ -27,8 +28,13 @@ pub(super) trait Errand: Default + Send + 'static {
 
 /// An errand to a `B`.
 pub(super) trait ErrandTo<B>: Errand {
-    /// Asks for those at `places`, in that order.
-    fn run(self, places: &[usize], backend: Arc<B>) -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
+    /// Asks for those at `places`, in that order, `now`.
+    fn run(
+        self,
+        places: &[usize],
+        now: Duration,
+        backend: Arc<B>,
+    ) -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
 }
 
 /// Keys to be read.
@@ -48,7 +54,7 @@ impl Errand for Gets {
         prefix.len() + key.len()
     }
 
-    fn push(&mut self, parts: Self::Ask<'_>) {
+    fn push(&mut self, parts: Self::Ask<'_>, _: Duration) {
         self.keys.push_joined(parts);
     }
 
@@ -59,7 +65,7 @@ impl Errand for Gets {
 }
 
 impl<B: CacheBackend> ErrandTo<B> for Gets {
-    async fn run(self, places: &[usize], backend: Arc<B>) -> Vec<Result<Option<Entry>>> {
+    async fn run(self, places: &[usize], _: Duration, backend: Arc<B>) -> Vec<Result<Option<Entry>>> {
         let keys: Vec<&str> = places.iter().map(|&place| self.keys.get(place)).collect();
         backend.get_many(&keys).await
     }
@@ -68,7 +74,8 @@ impl<B: CacheBackend> ErrandTo<B> for Gets {
 /// Writes that depend on nothing.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
-    items: Vec<Option<SetItem>>,
+    /// Each with the time its call began.
+    items: Vec<Option<(SetItem, Duration)>>,
 }
 
 impl Errand for Sets {
@@ -81,8 +88,8 @@ impl Errand for Sets {
         key.len() + value.len()
     }
 
-    fn push(&mut self, (key, value, options): Self::Ask<'_>) {
-        self.items.push(Some(SetItem::new(key, value, options)));
+    fn push(&mut self, (key, value, options): Self::Ask<'_>, since: Duration) {
+        self.items.push(Some((SetItem::new(key, value, options), since)));
     }
 
     fn is_worth_asking_alone(_: &Error) -> bool {
@@ -92,9 +99,29 @@ impl Errand for Sets {
 }
 
 impl<B: CacheBackend> ErrandTo<B> for Sets {
-    async fn run(mut self, places: &[usize], backend: Arc<B>) -> Vec<Result<Outcome>> {
-        let items = places.iter().filter_map(|&place| self.items[place].take()).collect();
-        backend.set_many(items).await
+    async fn run(mut self, places: &[usize], now: Duration, backend: Arc<B>) -> Vec<Result<Outcome>> {
+        let mut items = Vec::with_capacity(places.len());
+        let mut overdue = Vec::new();
+        for (at, &place) in places.iter().enumerate() {
+            let Some((mut item, since)) = self.items[place].take() else {
+                continue;
+            };
+            // Sent with its whole deadline, it could be applied long after its caller was told that it is over.
+            if let Some(deadline) = item.options.deadline {
+                let left = deadline.saturating_sub(now.saturating_sub(since));
+                if left.is_zero() {
+                    overdue.push((at, super::lane::overdue::<Self>(deadline)));
+                    continue;
+                }
+                item.options.deadline = Some(left);
+            }
+            items.push(item);
+        }
+        let mut answers = backend.set_many(items).await;
+        for (at, error) in overdue {
+            answers.insert(at.min(answers.len()), Err(error));
+        }
+        answers
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     relay::Relay,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Sleep},
     error::{Error, ErrorKind, Result},
     runtime::{Job, Runtime},
     sync::{AtomicU64, AtomicUsize, Ordering},
@@ -98,6 +98,16 @@ impl<B, E: Errand> Lane<B, E> {
             .with_operation(E::OPERATION));
         }
         Ok(call)
+    }
+
+    /// How long a call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.limits.deadline
+    }
+
+    /// Waits for a span by the clock that deadlines are taken from.
+    pub(super) fn sleep(&self, span: Duration) -> Sleep {
+        self.clock.sleep(span)
     }
 
     pub(super) fn goes_alone(&self, call: &Call<'_>) -> bool {
@@ -199,7 +209,8 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
         };
         let job: Job = Box::pin(async move {
             let backend = Arc::clone(&flight.lane.backend);
-            let answers = asks.run(&flight.places, backend).await;
+            let now = flight.lane.clock.monotonic();
+            let answers = asks.run(&flight.places, now, backend).await;
             flight.land(answers);
         });
         if let Some(runtime) = &self.runtime {
@@ -264,7 +275,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
 }
 
 #[cold]
-fn overdue<E: Errand>(deadline: Duration) -> Error {
+pub(super) fn overdue<E: Errand>(deadline: Duration) -> Error {
     Error::new(ErrorKind::Timeout, format!("no answer within {deadline:?}")).with_operation(E::OPERATION)
 }
 

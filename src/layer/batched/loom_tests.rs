@@ -59,7 +59,7 @@ impl Errand for Echo {
         4
     }
 
-    fn push(&mut self, ask: u32) {
+    fn push(&mut self, ask: u32, _: Duration) {
         self.0.push(ask);
     }
 
@@ -69,7 +69,7 @@ impl Errand for Echo {
 }
 
 impl ErrandTo<Store> for Echo {
-    async fn run(self, places: &[usize], store: Arc<Store>) -> Vec<Result<u32>> {
+    async fn run(self, places: &[usize], _: Duration, store: Arc<Store>) -> Vec<Result<u32>> {
         poll_fn(|cx| {
             let mut door = store.door.lock();
             if door.is_open {

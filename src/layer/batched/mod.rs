@@ -51,7 +51,8 @@ use self::{
 ///   spawned; a [`runtime`](BatchedBuilder::runtime) takes that off them.
 /// - **Every call has a deadline**, 250 ms from its beginning unless the builder is told otherwise, waiting included: then
 ///   it fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Of the calls that go alone the backend keeps the
-///   deadline. Beyond 65 536 calls under way, further ones fail with
+///   deadline. A write in a batch is handed on with what is left of it, or of
+///   [its own](crate::SetOptions::deadline) where that is shorter; one with nothing left is not. Beyond 65 536 calls under way, further ones fail with
 ///   [`ErrorKind::Overloaded`](crate::ErrorKind::Overloaded).
 ///
 /// Clones share their batches.

@@ -123,15 +123,37 @@ pub trait Wire: Send + Sync + 'static {
     /// Sends a command, once, to the server that has its key, and waits for the answer or the deadline.
     ///
     /// An error of the server's has its own words for a message.
-    fn send(&self, command: Command, permit: Permit) -> impl Future<Output = Result<Reply>> + Send;
+    fn send(&self, command: Command, permit: Permit) -> impl Future<Output = Result<Reply>> + Send {
+        self.send_within(command, self.shared().deadline, permit)
+    }
 
-    /// Sends commands to the only server in their order, all before the first is answered. An answer each.
-    fn send_all(&self, commands: Vec<Command>, mut permit: Permit) -> impl Future<Output = Vec<Result<Reply>>> + Send {
+    /// [`send`](Self::send) with a deadline of its own, which is neither zero nor longer than that of the connection. What
+    /// has not left by then is not sent.
+    fn send_within(
+        &self,
+        command: Command,
+        limit: Duration,
+        permit: Permit,
+    ) -> impl Future<Output = Result<Reply>> + Send;
+
+    /// Sends commands to the only server in their order, all before the first is answered, with one deadline. An answer
+    /// each.
+    fn send_all(
+        &self,
+        commands: Vec<Command>,
+        limit: Duration,
+        mut permit: Permit,
+    ) -> impl Future<Output = Vec<Result<Reply>>> + Send {
         join_all(
             commands
                 .into_iter()
-                .map(move |command| self.send(command, permit.part())),
+                .map(move |command| self.send_within(command, limit, permit.part())),
         )
+    }
+
+    /// Tells whether `set`s that are under way at the same time are quicker as a batch than each by itself.
+    fn gains_by_batched_sets(&self) -> bool {
+        false
     }
 
     /// Tells whether keys are spread over several servers by their slots.
@@ -165,14 +187,14 @@ impl<W: Wire> Store<W> {
         Self { wire }
     }
 
-    /// The backend with its concurrent `get`s put together, where that gains anything.
+    /// The backend with its concurrent `get`s put together, and its `set`s, where that gains anything.
     ///
     /// # Panics
     ///
     /// With settings that [`Settings::check`] refuses, of which no connection is made.
     #[must_use]
     pub fn batched(self) -> Batched<Self> {
-        let is_clustered = self.wire.is_clustered();
+        let (is_clustered, batches_sets) = (self.wire.is_clustered(), self.wire.gains_by_batched_sets());
         let Shared {
             deadline,
             bound,
@@ -180,15 +202,16 @@ impl<W: Wire> Store<W> {
             ..
         } = self.wire.shared();
         let (deadline, calls, spawner) = (*deadline, bound.limit(), Spawner(driver.handle().clone()));
-        // Clients write SETs that come at the same time as one anyway.
         let batched = Batched::builder(self)
             // As cheap as in batches where they are few, and a change of tasks less.
             .alone(4)
+            // A batch of fewer is slower than they are by themselves: the client writes those that come at once together.
+            .alone_sets(16)
             .max_in_flight(calls)
             .deadline(deadline)
             // Where the answers come in: woken there, a batch wakes each caller once, and only for its answer.
-            .runtime(spawner)
-            .without_sets();
+            .runtime(spawner);
+        let batched = if batches_sets { batched } else { batched.without_sets() };
         let batched = batched
             .build()
             .expect("the settings of a connection are checked when it is made");

@@ -1,6 +1,9 @@
 //! Writes, each one command or one script.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -14,12 +17,37 @@ use crate::{
     script::{self, Script, Sending},
 };
 
+/// A command with the end of what its call gives it, where that is not the connection's deadline.
+struct Timed {
+    command: Command,
+    end: Option<Instant>,
+}
+
+impl Timed {
+    fn new(command: Command) -> Self {
+        Self { command, end: None }
+    }
+
+    /// How long it may take from now on, or the error of one that is not to be sent any more.
+    fn limit(&self, deadline: Duration) -> Result<Duration> {
+        let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
+        match left {
+            Some(Duration::ZERO) => Err(overdue()),
+            Some(left) => Ok(left.min(deadline)),
+            None => Ok(deadline),
+        }
+    }
+}
+
 pub(super) async fn set<W: Wire>(wire: &W, key: &str, value: Bytes, options: SetOptions) -> Result<Outcome> {
+    let deadline = wire.shared().deadline;
+    let limit = options.deadline.map_or(deadline, |own| own.min(deadline));
     let command = set_command(key, value, options, Sending::ByHash)?;
-    one(wire, command).await
+    one_within(wire, command, limit).await
 }
 
 pub(super) async fn set_many<W: Wire>(wire: &W, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
+    let began = Instant::now();
     // A script the server does not know yet is sent again, behind writes to the same key that came after it.
     let sending = if has_twins(&items) {
         Sending::BySource
@@ -28,7 +56,11 @@ pub(super) async fn set_many<W: Wire>(wire: &W, items: Vec<SetItem>) -> Vec<Resu
     };
     let commands = items
         .into_iter()
-        .map(|item| set_command(&item.key, item.value, item.options, sending))
+        .map(|item| {
+            let end = item.options.deadline.and_then(|own| began.checked_add(own));
+            let command = set_command(&item.key, item.value, item.options, sending)?;
+            Ok(Timed { command, end })
+        })
         .collect();
     batch(wire, commands).await
 }
@@ -75,7 +107,8 @@ pub(super) async fn delete<W: Wire>(wire: &W, key: &str, condition: Condition) -
 }
 
 pub(super) async fn delete_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<Outcome>> {
-    batch(wire, keys.iter().map(|key| Ok(unlink(key))).collect()).await
+    let commands = keys.iter().map(|key| Ok(Timed::new(unlink(key))));
+    batch(wire, commands.collect()).await
 }
 
 fn unlink(key: &str) -> Command {
@@ -117,9 +150,13 @@ fn scripted(script: &'static Script, key: &str, args: Vec<Bytes>, sending: Sendi
 }
 
 async fn one<W: Wire>(wire: &W, command: Command) -> Result<Outcome> {
+    one_within(wire, command, wire.shared().deadline).await
+}
+
+async fn one_within<W: Wire>(wire: &W, command: Command, limit: Duration) -> Result<Outcome> {
     let judge = judge(&command);
     let permit = wire.shared().admit(1)?;
-    judge(wire.send(command, permit).await?)
+    judge(wire.send_within(command, limit, permit).await?)
 }
 
 /// What the answer to a command means.
@@ -153,7 +190,7 @@ fn written(reply: &Reply) -> Result<Outcome> {
 }
 
 /// Sends commands in windows, each window's in order and waited for together.
-async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Result<Outcome>> {
+async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Timed>>) -> Vec<Result<Outcome>> {
     let mut permit = match wire.shared().admit(commands.len()) {
         Ok(permit) => permit,
         Err(error) => return commands.iter().map(|_| Err(error.clone())).collect(),
@@ -164,9 +201,9 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Res
         let mut sent = Vec::with_capacity(commands.len());
         let mut judges = Vec::with_capacity(commands.len());
         for command in std::mem::replace(&mut commands, rest) {
-            judges.push(command.map(|command| {
-                let judge = judge(&command);
-                sent.push(command);
+            judges.push(command.map(|timed| {
+                let judge = judge(&timed.command);
+                sent.push(timed);
                 judge
             }));
         }
@@ -174,7 +211,7 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Res
         let replies = if wire.is_clustered() {
             send_each(wire, sent, places).await
         } else {
-            wire.send_all(sent, places).await
+            send_together(wire, sent, places).await
         };
         let mut replies = replies.into_iter();
         let window: Vec<_> = judges
@@ -198,27 +235,85 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Command>>) -> Vec<Res
     answers
 }
 
+/// Commands that go out as one, with the least time that one of them has left, and the most.
+struct Group {
+    commands: Vec<Command>,
+    least: Duration,
+    most: Duration,
+}
+
+impl Group {
+    /// Tells whether a command would neither take half of its time from the others, nor they from it.
+    fn suits(&self, limit: Duration) -> bool {
+        self.most.max(limit) <= self.least.min(limit) * 2
+    }
+}
+
+/// Sends commands in their order, as one as far as they have about the same time left.
+async fn send_together<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Permit) -> Vec<Result<Reply>> {
+    let (deadline, count) = (wire.shared().deadline, commands.len());
+    let mut groups: Vec<Group> = Vec::new();
+    let mut late = Vec::new();
+    for (place, timed) in commands.into_iter().enumerate() {
+        let limit = match timed.limit(deadline) {
+            Ok(limit) => limit,
+            Err(error) => {
+                late.push((place, error));
+                continue;
+            }
+        };
+        if let Some(group) = groups.last_mut().filter(|group| group.suits(limit)) {
+            group.commands.push(timed.command);
+            (group.least, group.most) = (group.least.min(limit), group.most.max(limit));
+        } else {
+            let mut commands = Vec::with_capacity(count - place);
+            commands.push(timed.command);
+            groups.push(Group {
+                commands,
+                least: limit,
+                most: limit,
+            });
+        }
+    }
+    let sent = groups.into_iter().map(|group| {
+        let places = permit.parts(group.commands.len());
+        wire.send_all(group.commands, group.least, places)
+    });
+    let mut replies = match <[_; 1]>::try_from(sent.collect::<Vec<_>>()) {
+        Ok([all]) => all.await,
+        Err(several) => join_all(several).await.concat(),
+    };
+    for (place, error) in late {
+        replies.insert(place.min(replies.len()), Err(error));
+    }
+    replies
+}
+
 /// Sends commands each to the node of its key. Those of one key go one after the other: on its way to a node that is being
 /// connected to, or that sends it on, one could overtake another.
-async fn send_each<W: Wire>(wire: &W, commands: Vec<Command>, mut permit: Permit) -> Vec<Result<Reply>> {
-    let mut order: Vec<(usize, Command)> = commands.into_iter().enumerate().collect();
+async fn send_each<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Permit) -> Vec<Result<Reply>> {
+    let mut order: Vec<(usize, Timed)> = commands.into_iter().enumerate().collect();
     let mut replies: Vec<Option<Result<Reply>>> = order.iter().map(|_| None).collect();
     // Stable, so that those of one key stay in their order.
-    order.sort_by(|(_, one), (_, other)| one.key().cmp(other.key()));
+    order.sort_by(|(_, one), (_, other)| one.command.key().cmp(other.command.key()));
     let sent = order
-        .chunk_by(|(_, one), (_, other)| one.key() == other.key())
+        .chunk_by(|(_, one), (_, other)| one.command.key() == other.command.key())
         .map(|of_one_key| {
             let mut places = permit.parts(of_one_key.len());
             async move {
                 let mut answers = Vec::with_capacity(of_one_key.len());
                 let mut away = None;
-                for (place, command) in of_one_key {
-                    let answer = match &away {
+                for (place, timed) in of_one_key {
+                    let answer = match (&away, timed.limit(wire.shared().deadline)) {
                         // Each further one would only wait for its own deadline.
-                        Some(error) => Err(Error::clone(error)),
-                        None => wire.send(command.clone(), places.part()).await,
+                        (Some(error), _) => Err(Error::clone(error)),
+                        (None, Err(error)) => Err(error),
+                        (None, Ok(limit)) => {
+                            let answer = wire.send_within(timed.command.clone(), limit, places.part()).await;
+                            away = answer.as_ref().err().filter(|error| error.is_unavailable()).cloned();
+                            answer
+                        }
                     };
-                    away = answer.as_ref().err().filter(|error| error.is_unavailable()).cloned();
                     answers.push((*place, answer));
                 }
                 answers
@@ -268,6 +363,15 @@ fn prefix(condition: Condition) -> Result<Bytes> {
 fn millis(span: Duration) -> Result<i64> {
     // The bound of `whole_millis` is far below that of i64.
     Expiry::whole_millis(span).map(|millis| i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// The error of a write that is not to be sent any more.
+#[cold]
+fn overdue() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the deadline of the write had passed before it could be sent",
+    )
 }
 
 /// Options grow; what this version does not know it must not take for something else.

@@ -8,4 +8,5 @@ pub(crate) mod conformance;
 pub(crate) mod oracle;
 pub(crate) mod replies;
 pub(crate) mod scan;
+pub(crate) mod sets;
 pub(crate) mod sweep;

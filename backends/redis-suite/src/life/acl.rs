@@ -143,6 +143,10 @@ pub(crate) fn a_key_outside_the_users_pattern_is_a_server_error<C: Client>() {
         for (i, found) in found.into_iter().enumerate() {
             assert_eq!(found.is_err(), i % 3 == 1, "{found:?}");
         }
+        let written = join_all((0..100).map(|i| backend.set(keys[i % 3], "v".into(), forever()))).await;
+        for (i, written) in written.into_iter().enumerate() {
+            assert_eq!(written.is_err(), i % 3 == 1, "{written:?}");
+        }
     });
 }
 

@@ -11,10 +11,11 @@ use larder::{CacheBackend, ErrorKind, SetItem};
 use testkit::RedisServer;
 
 use crate::{
-    Client,
+    Client, Settings,
     scripted::{Answer, Scripted},
     support::{
-        DEADLINE, MARGIN, block_on, brief, clients, eventually, eventually_async, forever, on_every_runtime, within,
+        DEADLINE, MARGIN, block_on, brief, clients, eventually, eventually_async, forever, on_every_runtime, runtime,
+        within,
     },
 };
 
@@ -29,10 +30,7 @@ fn large() -> Bytes {
 const HEAVY: Duration = Duration::from_secs(1);
 
 pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its_deadline<C: Client>() {
-    let server = Scripted::start(|command, _| match command {
-        "GET stall" => Answer::Stall,
-        _ => Answer::Greet,
-    });
+    let server = stalling();
     block_on(async {
         let client: C = brief(server.url()).await;
         let backend = client.backend();
@@ -55,6 +53,100 @@ pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_its
     });
 }
 
+/// Writes that have a moment of their own, on a connection that has longer than the test takes.
+pub(crate) fn outage_a_write_that_waits_behind_a_large_one_is_not_sent_after_a_deadline_of_its_own<C: Client>() {
+    let server = stalling();
+    block_on(async {
+        let settings = Settings::new(server.url()).with_deadline(Duration::from_secs(20));
+        let client = C::connect_strict(settings).await.unwrap();
+        let backend = client.backend();
+        stall(&server, &backend).await;
+        let hurried = || forever().with_deadline(DEADLINE);
+        let items = (0..10).map(|i| SetItem::new(format!("late{i}"), "v", hurried()));
+        let mut written = backend.set_many(items.collect()).await;
+        let single = (0..40).map(|i| backend.set(["late", "later"][i % 2], Bytes::from_static(b"v"), hurried()));
+        written.extend(join_all(single).await);
+        for error in written.into_iter().map(Result::unwrap_err) {
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        }
+        server.go_on();
+        eventually_async("the server answers", async || client.ping().await.is_ok()).await;
+        let late = server.commands("SET late");
+        assert!(late <= C::HOLDS, "{late}");
+    });
+}
+
+/// How long a write may take that waits for its batch.
+const WAIT: Duration = Duration::from_secs(1);
+
+pub(crate) fn outage_a_write_that_waited_for_its_batch_is_not_sent_after_its_deadline<C: Client>() {
+    // On a machine so slow that the silence is found out, the connection is replaced and shows nothing.
+    let shown = (0..10).any(|_| {
+        let server = stalling();
+        runtime(2).block_on(writes_that_wait_for_their_batch::<C>(&server))
+    });
+    assert!(shown, "no connection lasted");
+}
+
+/// Answers whether the connection that stalled was there for the whole of the stall.
+async fn writes_that_wait_for_their_batch<C: Client>(server: &Scripted) -> bool {
+    let client = C::connect_strict(Settings::new(server.url()).with_deadline(WAIT))
+        .await
+        .unwrap();
+    let backend = client.backend();
+    stall(server, &backend).await;
+    let made = server.accepted();
+    // So many that one of them is in a batch, and no others of their kind can go before it has ended.
+    let first = join_all((0..17).map(|_| backend.set("first", Bytes::from_static(b"v"), forever())));
+    let then = async {
+        pause(&backend, WAIT / 5).await;
+        let late = join_all((0..2).map(|_| backend.set("late", Bytes::from_static(b"v"), forever()))).await;
+        pause(&backend, WAIT / 20).await;
+        // Sent with its whole deadline when the first had ended, it would go out now.
+        server.go_on();
+        late
+    };
+    let (first, late) = futures::join!(first, then);
+    if server.accepted() > made {
+        return false;
+    }
+    for error in first.into_iter().chain(late).map(Result::unwrap_err) {
+        assert!(error.is_unavailable(), "{error}");
+    }
+    eventually_async("the server answers", async || client.ping().await.is_ok()).await;
+    if server.accepted() > made {
+        return false;
+    }
+    let late = server.commands("SET late");
+    assert!(late <= C::HOLDS, "{late}");
+    true
+}
+
+/// Waits for a span, as a write does that has no longer.
+async fn pause(backend: &impl CacheBackend, span: Duration) {
+    let hurried = forever().with_deadline(span);
+    let items = vec![SetItem::new("pause", "v", hurried)];
+    assert!(backend.set_many(items).await.remove(0).is_err());
+}
+
+/// A server that reads no further from its next `GET stall` on.
+fn stalling() -> Scripted {
+    Scripted::start(|command, _| match command {
+        "GET stall" => Answer::Stall,
+        _ => Answer::Greet,
+    })
+}
+
+/// Has the server read no further, and sends more than the sockets take in: what comes behind it waits in this process.
+async fn stall(server: &Scripted, backend: &impl CacheBackend) {
+    assert!(backend.get("stall").await.unwrap().is_none());
+    while !server.is_stalled() {
+        let huge = Bytes::from(vec![b'v'; 16 * LARGE]);
+        let options = forever().with_deadline(DEADLINE);
+        assert!(backend.set("huge", huge, options).await.is_err());
+    }
+}
+
 pub(crate) fn outage_a_write_that_nobody_polls_is_not_sent_after_its_deadline<C: Client>() {
     // On a machine so slow that the silence is found out, the connection is replaced and shows nothing.
     let shown = (0..10).any(|_| block_on(writes_that_nobody_polls::<C>()));
@@ -63,10 +155,7 @@ pub(crate) fn outage_a_write_that_nobody_polls_is_not_sent_after_its_deadline<C:
 
 /// Answers whether the connection that stalled was there for the whole of the stall.
 async fn writes_that_nobody_polls<C: Client>() -> bool {
-    let server = Scripted::start(|command, _| match command {
-        "GET stall" => Answer::Stall,
-        _ => Answer::Greet,
-    });
+    let server = stalling();
     let client: C = brief(server.url()).await;
     let backend = client.backend();
     assert!(backend.get("stall").await.unwrap().is_none());

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use larder::{CacheBackend, Condition, ErrorKind, Expiry};
 use larder_memory::{MemoryBackend, Operation};
 
-use super::support::{FORBIDDEN, Guarded, forever, one_at_a_time, poll_once, put, read, text};
+use super::support::{FORBIDDEN, Guarded, forever, one_at_a_time, poll_once, put, read, text, write};
 use crate::backends::block_on;
 
 #[test]
@@ -188,4 +188,19 @@ fn an_unbatched_clone_sends_every_call_alone() {
     let unbatched = backend.unbatched();
     block_on(join_all((0..10).map(|_| unbatched.get("k"))));
     assert_eq!((unbatched.stats().batches, backend.stats().batches), (0, 0));
+}
+
+#[test]
+fn each_call_that_goes_alone_is_counted_with_those_of_its_kind() {
+    let store = MemoryBackend::new();
+    let backend = larder::Batched::builder(store.clone()).alone(1).alone_sets(3);
+    let backend = backend.build().unwrap();
+    let gate = store.faults().hold();
+    let mut writes: Vec<_> = (0..5).map(|i| write(&backend, &format!("k{i}"), forever())).collect();
+    let mut reads: Vec<_> = (0..5).map(|_| read(&backend, "k")).collect();
+    assert!(writes.iter_mut().all(|write| poll_once(write).is_pending()));
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    gate.release();
+    block_on(async { futures::join!(join_all(writes), join_all(reads)) });
+    assert_eq!(backend.stats().batched, 2 + 4);
 }

@@ -11,10 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use larder::{Batched, BatchedBuilder, CacheBackend, Entry, Error, ErrorKind, Expiry, Result, SetOptions};
+use larder::{
+    Batched, BatchedBuilder, CacheBackend, Entry, Error, ErrorKind, Expiry, Outcome, Result, SetItem, SetOptions,
+};
 use larder_memory::MemoryBackend;
+use parking_lot::Mutex;
 
 pub(super) type Read = Pin<Box<dyn Future<Output = Result<Option<Entry>>> + Send>>;
+pub(super) type Write = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
 /// Nothing goes alone, and one batch is under way at a time: every call is in a batch from the first one on.
 pub(super) fn one_at_a_time<B: CacheBackend>(store: B) -> BatchedBuilder<B> {
@@ -34,6 +38,12 @@ pub(super) fn put(store: &MemoryBackend, key: &str, value: &'static str) {
 pub(super) fn read<B: CacheBackend + 'static>(backend: &Batched<B>, key: &str) -> Read {
     let (backend, key) = (backend.clone(), key.to_owned());
     Box::pin(async move { backend.get(&key).await })
+}
+
+/// A write that a test polls when it likes, on a clone of its own.
+pub(super) fn write<B: CacheBackend + 'static>(backend: &Batched<B>, key: &str, options: SetOptions) -> Write {
+    let (backend, key) = (backend.clone(), key.to_owned());
+    Box::pin(async move { backend.set(&key, Bytes::from_static(b"v"), options).await })
 }
 
 /// Polls once, with a waker that does nothing.
@@ -140,5 +150,53 @@ forward_to_store! {
             Ok(()) => self.0.get_many(keys).await,
             Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
         }
+    }
+}
+
+/// A store that notes which writes of a batch have how many milliseconds left.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deadlines(Noting);
+
+#[derive(Debug, Clone, Default)]
+struct Noting {
+    store: MemoryBackend,
+    seen: Arc<Mutex<Vec<(String, u128)>>>,
+}
+
+impl Deadlines {
+    pub(super) fn store(&self) -> &MemoryBackend {
+        &self.0.store
+    }
+
+    pub(super) fn seen(&self) -> Vec<(String, u128)> {
+        self.0.seen.lock().clone()
+    }
+}
+
+impl Noting {
+    async fn set_many(&self, items: Vec<SetItem>) -> Vec<Result<Outcome>> {
+        let left = |item: &SetItem| item.options.deadline.expect("a write of a batch has a deadline");
+        let noted = items.iter().map(|item| (item.key.clone(), left(item).as_millis()));
+        self.seen.lock().extend(noted);
+        self.store.set_many(items).await
+    }
+}
+
+impl std::ops::Deref for Noting {
+    type Target = MemoryBackend;
+
+    fn deref(&self) -> &MemoryBackend {
+        &self.store
+    }
+}
+
+forward_to_store! {
+    Deadlines,
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        self.0.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+        self.0.get_many(keys).await
     }
 }
