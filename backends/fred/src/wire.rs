@@ -185,47 +185,16 @@ async fn run_script(
     Box::pin(ask(&again, "EVAL", script.source())).await
 }
 
-/// Values up to this length are copied together, so many of them.
-///
-/// For a batch of small values most of what a copy costs is its memory. Who keeps one of them keeps all, 4 KiB at the most.
-const SHORT: usize = 256;
-const TOGETHER: usize = 16;
-
 fn reply(value: Value) -> Reply {
     match value {
         Value::Null => Reply::Nil,
         Value::Integer(number) => Reply::Integer(number),
-        Value::Array(parts) => {
-            let mut all = Vec::with_capacity(parts.len());
-            parts.chunks(TOGETHER).for_each(|parts| all.extend(replies(parts)));
-            Reply::Array(all)
-        }
+        Value::Array(parts) => Reply::Array(parts.into_iter().map(reply).collect()),
+        Value::Bytes(bytes) => copied(&bytes),
         // What every write is answered by.
         Value::String(text) if &*text == "OK" => Reply::Bytes(Bytes::from_static(b"OK")),
-        value => text(&value).map_or(Reply::Other, copied),
-    }
-}
-
-/// Several replies, with the short strings among them in one piece of memory.
-fn replies(values: &[Value]) -> impl Iterator<Item = Reply> {
-    let short = |value| text(value).filter(|text| text.len() <= SHORT);
-    let mut room = Vec::with_capacity(values.iter().filter_map(short).map(<[u8]>::len).sum());
-    values
-        .iter()
-        .filter_map(short)
-        .for_each(|text| room.extend_from_slice(text));
-    let mut room = Bytes::from(room);
-    values.iter().map(move |value| match short(value) {
-        Some(text) => Reply::Bytes(room.split_to(text.len())),
-        None => reply(value.clone()),
-    })
-}
-
-fn text(value: &Value) -> Option<&[u8]> {
-    match value {
-        Value::Bytes(bytes) => Some(bytes),
-        Value::String(text) => Some(text.as_bytes()),
-        _ => None,
+        Value::String(text) => copied(text.as_bytes()),
+        _ => Reply::Other,
     }
 }
 
@@ -233,41 +202,4 @@ fn text(value: &Value) -> Option<&[u8]> {
 /// the least 8 KiB, and next to a large value as much as that takes.
 fn copied(text: &[u8]) -> Reply {
     Reply::Bytes(Bytes::copy_from_slice(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_all_sizes_come_out_of_an_array_as_they_are() {
-        let sizes = [0, 1, SHORT - 1, SHORT, SHORT + 1, 100_000];
-        let bytes = |i: usize| Bytes::from(vec![i.to_le_bytes()[0]; sizes[i % sizes.len()]]);
-        for len in [0, 1, TOGETHER - 1, TOGETHER, TOGETHER + 1, 5 * TOGETHER + 3] {
-            let (values, expected): (_, Vec<_>) = (0..len)
-                .map(|i| match i % 5 {
-                    0 => (Value::Null, Reply::Nil),
-                    1 => (Value::Integer(7), Reply::Integer(7)),
-                    2 => (Value::String("äbc".into()), Reply::Bytes("äbc".into())),
-                    _ => (Value::Bytes(bytes(i)), Reply::Bytes(bytes(i))),
-                })
-                .unzip();
-            assert_eq!(reply(Value::Array(values)), Reply::Array(expected));
-        }
-    }
-
-    #[test]
-    fn who_keeps_a_short_value_of_a_batch_keeps_a_few_others_and_no_more() {
-        let value = Bytes::from(vec![1; SHORT]);
-        let Reply::Array(mut replies) = reply(Value::Array(vec![Value::Bytes(value); TOGETHER])) else {
-            panic!("an array is answered by an array");
-        };
-        let Some(Reply::Bytes(last)) = replies.pop() else {
-            panic!("bytes are answered by bytes");
-        };
-        drop(replies);
-        // What is kept is all of it again, once nobody else has a part.
-        let kept = last.try_into_mut().expect("nobody else has a part").capacity();
-        assert!(kept <= SHORT * TOGETHER, "{kept}");
-    }
 }

@@ -69,7 +69,7 @@ pub enum Reply {
     Okay,
     /// A number.
     Integer(i64),
-    /// A string, not in the connection's buffer, all of which it would keep; short ones of a batch may be together.
+    /// A string, in memory of its own: a slice of a connection's buffer would keep all of that.
     Bytes(Bytes),
     /// Several.
     Array(Vec<Self>),
