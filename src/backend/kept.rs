@@ -34,10 +34,12 @@ pub struct Kept {
     inner: Arc<Inner>,
 }
 
+// In this order, in which a shared hit finds all that it looks at next to the count that it raises.
+#[repr(C)]
 struct Inner {
-    bytes: Bytes,
-    is_intact: AtomicBool,
     memo: OnceLock<Memo>,
+    is_intact: AtomicBool,
+    bytes: Bytes,
 }
 
 /// A decoded value, and what it was decoded from.
@@ -51,9 +53,9 @@ impl Kept {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                bytes: bytes.into(),
-                is_intact: AtomicBool::new(false),
                 memo: OnceLock::new(),
+                is_intact: AtomicBool::new(false),
+                bytes: bytes.into(),
             }),
         }
     }
