@@ -88,9 +88,10 @@ impl Watched for Link {
     }
 
     async fn probe(&self) {
-        if let Ok(permit) = self.shared.admit(1) {
+        match self.shared.admit(1) {
             // What it answers is in the watch on it.
-            let _ = self.ping_by(permit).await;
+            Ok(permit) => drop(self.ping_by(permit).await),
+            Err(_) => self.silence.forget(),
         }
     }
 }

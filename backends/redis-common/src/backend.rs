@@ -18,8 +18,8 @@ macro_rules! backend {
         /// - A server that answers LOADING, BUSY, CLUSTERDOWN or MASTERDOWN, or that it has too many clients, counts as away, and
         ///   so do the nodes of a cluster that go on redirecting a call: [`ErrorKind::Connection`](larder::ErrorKind::Connection). Every other error it answers is
         ///   [`ErrorKind::Server`](larder::ErrorKind::Server) in its own words.
-        /// - A call whose future is dropped midway goes on in the background until its answer or its deadline, and counts as
-        ///   in flight until then. So a write is not left to be sent when a lost connection is back, callers who give up
+        /// - A call whose future is dropped after it was sent goes on in the background until its answer or its deadline, and
+        ///   counts as in flight until then; one that still waits for others to go with is not sent. So a write is not left to be sent when a lost connection is back, callers who give up
         ///   early can not exceed [`RedisConfig::with_max_in_flight`](crate::RedisConfig::with_max_in_flight), and a
         ///   connection that leaves them unanswered is found out.
         /// - A connection that answers nothing for a second is replaced.

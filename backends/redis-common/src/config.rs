@@ -256,6 +256,9 @@ impl Settings {
     ///
     /// Invalid input.
     pub fn check(&self, client: &str, tls: bool, sockets: bool) -> Result<()> {
+        /// What can be added to any time.
+        const LONGEST: Duration = Duration::from_hours(24);
+
         let invalid = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
         // Some client takes a span of zero as no limit at all.
         if self.deadline.is_zero() {
@@ -264,6 +267,11 @@ impl Settings {
         if self.connect_timeout.is_zero() {
             let timeout = self.connect_timeout;
             return invalid(format!("connect timeout {timeout:?}: nothing can meet it"));
+        }
+        for (name, span) in [("deadline", self.deadline), ("connect timeout", self.connect_timeout)] {
+            if span > LONGEST {
+                return invalid(format!("{name} {span:?}: longer than a day"));
+            }
         }
         if self.max_in_flight == 0 {
             return invalid("max_in_flight 0: no command could ever be sent".to_owned());

@@ -137,6 +137,11 @@ impl Silence {
         }
     }
 
+    /// Takes back a suspicion that nobody looks into.
+    pub fn forget(&self) {
+        self.broken();
+    }
+
     fn is_suspected(&self) -> bool {
         self.since.load(Ordering::Relaxed) != 0
     }
@@ -155,7 +160,9 @@ impl Silence {
             Ok(_) => (began, Finding::Suspect),
             Err(since) => (since, Finding::Known),
         };
-        if now.saturating_sub(since) >= millis(self.allowed()) && set(since, 0).is_ok() {
+        // One that had far less time than others says too little: the probe has all of it.
+        let has_waited = limit * 2 >= self.deadline;
+        if has_waited && now.saturating_sub(since) >= millis(self.allowed()) && set(since, 0).is_ok() {
             return Finding::Silent;
         }
         finding

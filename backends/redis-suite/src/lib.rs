@@ -89,6 +89,7 @@ suite! {$
             the_deadline_of_the_connection_counts_where_it_is_shorter,
             a_write_of_a_batch_with_little_time_takes_none_from_the_others,
             of_many_writes_those_that_are_given_up_before_their_batch_goes_are_not_sent,
+            writes_whose_own_deadline_is_over_say_nothing_of_the_server,
         }
         calls::sweep {
             a_pattern_goes_by_one_unlink_a_page,
@@ -185,6 +186,7 @@ suite! {$
             outage_a_connection_that_went_silent_is_replaced_and_leaves_no_socket,
             outage_a_silent_connection_is_replaced_where_every_caller_gives_up_before_the_deadline,
             outage_a_silent_connection_is_replaced_though_nobody_calls_again,
+            outage_writes_with_little_time_replace_no_connection_that_answers,
         }
         outage::faults {
             outage_a_connection_that_is_refused_fails_every_call_in_time,

@@ -103,12 +103,13 @@ impl<E: Errand> Batch<E> {
     /// Takes a caller out. Answers whether it was the last one that waited.
     pub(super) fn leave(&self, place: usize) -> bool {
         let mut members = self.members.lock();
+        let ask = members.asks.forget(place);
         let gone = std::mem::replace(&mut members.places[place].state, State::Gone);
         let was_waiting = matches!(gone, State::Waiting(_));
         members.waiting -= usize::from(was_waiting);
         let was_last = was_waiting && members.waiting == 0;
         drop(members);
-        drop(gone);
+        drop((gone, ask));
         was_last
     }
 
@@ -157,14 +158,18 @@ impl<E: Errand> Batch<E> {
 
     /// Ends the wait of those whose time is over.
     pub(super) fn expire(&self, overdue: &impl Fn(Duration) -> Option<Error>, wakers: &mut Vec<Waker>) {
+        let mut forgotten = Vec::new();
         let mut members = self.members.lock();
         for place in 0..members.places.len() {
             // They joined in the order of time.
             let Some(error) = overdue(members.places[place].since) else {
-                return;
+                break;
             };
+            forgotten.extend(members.asks.forget(place));
             members.settle(place, Answer::Own(Err(error)), wakers);
         }
+        drop(members);
+        drop(forgotten);
     }
 
     /// Since when the one waits that has waited longest.

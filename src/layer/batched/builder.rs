@@ -30,6 +30,10 @@ use crate::{
 ///
 /// let error = Batched::builder(MemoryBackend::new()).max_batches(0).build().unwrap_err();
 /// assert_eq!(error.to_string(), "max_batches 0: no batch could ever be sent");
+///
+/// let week = Duration::from_hours(24 * 7);
+/// let error = Batched::builder(MemoryBackend::new()).deadline(week).build().unwrap_err();
+/// assert_eq!(error.to_string(), "deadline 604800s: longer than a day");
 /// # Ok::<(), larder::Error>(())
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
@@ -131,8 +135,12 @@ impl<B> BatchedBuilder<B> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a limit or a deadline of zero.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a limit or a deadline of zero, and for a deadline of more
+    /// than a day.
     pub fn build(self) -> Result<Batched<B>> {
+        /// What can be added to any time that a clock tells.
+        const MAX_DEADLINE: Duration = Duration::from_hours(24);
+
         let limits = &self.limits;
         let broken = [
             (limits.calls == 0, "max_calls 0: no batch could hold a call"),
@@ -144,10 +152,16 @@ impl<B> BatchedBuilder<B> {
                 "deadline 0ns: no call could ever be answered",
             ),
         ];
-        match broken.into_iter().find(|(is_broken, _)| *is_broken) {
-            Some((_, why)) => Err(Error::invalid(why)),
-            None => Ok(self.assemble()),
+        if let Some((_, why)) = broken.into_iter().find(|(is_broken, _)| *is_broken) {
+            return Err(Error::invalid(why));
         }
+        if limits.deadline > MAX_DEADLINE {
+            return Err(Error::invalid(format!(
+                "deadline {:?}: longer than a day",
+                limits.deadline
+            )));
+        }
+        Ok(self.assemble())
     }
 
     pub(super) fn assemble(self) -> Batched<B> {

@@ -22,6 +22,9 @@ pub(super) trait Errand: Default + Send + 'static {
     /// Takes over what a caller asks `since` then.
     fn push(&mut self, ask: Self::Ask<'_>, since: Duration);
 
+    /// Lets go of what is kept for the one at `place`, who has gone before it was sent.
+    fn forget(&mut self, place: usize) -> Option<SetItem>;
+
     /// Tells whether a failure may be that of another in the batch, so that it is worth while to ask alone.
     fn is_worth_asking_alone(error: &Error) -> bool;
 }
@@ -58,6 +61,11 @@ impl Errand for Gets {
         self.keys.push_joined(parts);
     }
 
+    fn forget(&mut self, _: usize) -> Option<SetItem> {
+        // Keys are short, and one behind the other.
+        None
+    }
+
     fn is_worth_asking_alone(error: &Error) -> bool {
         // A store that is away is so for everyone. One that refuses a command for one of its keys answers for all.
         !error.is_unavailable()
@@ -90,6 +98,11 @@ impl Errand for Sets {
 
     fn push(&mut self, (key, value, options): Self::Ask<'_>, since: Duration) {
         self.items.push(Some((SetItem::new(key, value, options), since)));
+    }
+
+    fn forget(&mut self, place: usize) -> Option<SetItem> {
+        let (item, _) = self.items.get_mut(place)?.take()?;
+        Some(item)
     }
 
     fn is_worth_asking_alone(_: &Error) -> bool {

@@ -23,6 +23,8 @@ pub(super) struct Queue<E: Errand> {
     /// The last of them takes in no more.
     pub(super) is_full: bool,
     pub(super) sent: Vec<Arc<Batch<E>>>,
+    /// Somebody sends what there is room for.
+    pub(super) is_landing: bool,
     /// Deadlines are watched.
     pub(super) is_watched: bool,
     /// The job that watches them, where callers poll it.
@@ -36,6 +38,7 @@ impl<E: Errand> Hall<E> {
                 unsent: VecDeque::new(),
                 is_full: false,
                 sent: Vec::new(),
+                is_landing: false,
                 is_watched: false,
                 watch: None,
             }),
@@ -75,6 +78,23 @@ impl<E: Errand> Hall<E> {
             }
         }
         has_driven
+    }
+
+    /// Takes a batch out that nobody waits for, where it was not sent.
+    pub(super) fn discard(&self, batch: &Arc<Batch<E>>) {
+        let mut queue = self.lock();
+        let place = queue.unsent.iter().position(|unsent| Arc::ptr_eq(unsent, batch));
+        let discarded = match place {
+            // Another call may have come since.
+            Some(place) if batch.lock().waiting() == 0 => {
+                // The one that is the last now may be.
+                queue.is_full = true;
+                queue.unsent.remove(place)
+            }
+            _ => None,
+        };
+        drop(queue);
+        drop(discarded);
     }
 
     /// Wakes everyone that waits.

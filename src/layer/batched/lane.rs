@@ -1,19 +1,18 @@
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Weak},
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::Duration,
 };
 
 use futures::future::abortable;
 
 use super::{
-    batch::{Answer, Batch},
+    batch::Batch,
     errand::{Errand, ErrandTo},
     hall::{Hall, Queue},
     relay::Relay,
+    waiting::Waiting,
 };
 use crate::{
     clock::{Clock, Sleep},
@@ -40,7 +39,7 @@ pub(super) struct Limits {
 /// The calls of one kind.
 pub(super) struct Lane<B, E: Errand> {
     backend: Arc<B>,
-    hall: Arc<Hall<E>>,
+    pub(super) hall: Arc<Hall<E>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     /// What polls the batches; without one their callers do.
@@ -158,14 +157,11 @@ impl<B, E: Errand> Lane<B, E> {
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
     /// Takes a call into the batch that is sent next, once it is polled.
     pub(super) fn join<'a>(self: &'a Arc<Self>, ask: E::Ask<'a>) -> Waiting<'a, B, E> {
-        Waiting {
-            lane: self,
-            stage: Stage::Outside(ask),
-        }
+        Waiting::new(self, ask)
     }
 
     /// Takes a call in, for which `waker` waits from now on.
-    fn take_in(self: &Arc<Self>, ask: E::Ask<'_>, waker: &Waker) -> (Arc<Batch<E>>, usize) {
+    pub(super) fn take_in(self: &Arc<Self>, ask: E::Ask<'_>, waker: &Waker) -> (Arc<Batch<E>>, usize) {
         let since = self.clock.monotonic();
         let (batch, place, next, begins_watch) = {
             let mut queue = self.hall.lock();
@@ -187,27 +183,28 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
             let begins_watch = !std::mem::replace(&mut queue.is_watched, true);
             (batch, place, next, begins_watch)
         };
-        if let Some(next) = next {
-            self.send(&next);
-        }
+        // First, because a runtime that panics as it is given the batch would leave the calls without it.
         if begins_watch {
             self.watch();
+        }
+        if let Some(next) = next {
+            self.send(&next);
         }
         (batch, place)
     }
 
     /// Begins the job of a batch that was taken out of the queue.
     fn send(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
-        let (asks, places) = batch.send();
         self.batches.fetch_add(1, Ordering::Relaxed);
-        self.batched.fetch_add(places.len() as u64, Ordering::Relaxed);
         let mut flight = Flight {
             lane: Arc::clone(self),
             batch: Arc::clone(batch),
-            places,
+            places: Vec::new(),
             has_landed: false,
         };
         let job: Job = Box::pin(async move {
+            // Only now, when they are asked for: who has left before that may have written the same key since.
+            let asks = flight.begin();
             let backend = Arc::clone(&flight.lane.backend);
             let now = flight.lane.clock.monotonic();
             let answers = asks.run(&flight.places, now, backend).await;
@@ -234,11 +231,20 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
     fn landed(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
         let mut queue = self.hall.lock();
         queue.sent.retain(|sent| !Arc::ptr_eq(sent, batch));
+        // A runtime that has ended drops what it is given, which lands in there: whoever is sending goes on with it, or
+        // each would be sent from inside the one before it.
+        if std::mem::replace(&mut queue.is_landing, true) {
+            return;
+        }
+        let landing = Landing(&self.hall);
         while let Some(next) = self.next(&mut queue) {
             drop(queue);
             self.send(&next);
             queue = self.hall.lock();
         }
+        queue.is_landing = false;
+        drop(queue);
+        std::mem::forget(landing);
     }
 
     /// Watches the deadlines for as long as anyone waits.
@@ -294,6 +300,14 @@ struct Flight<B: Send + Sync + 'static, E: ErrandTo<B>> {
 }
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Flight<B, E> {
+    /// What is asked by all who still wait.
+    fn begin(&mut self) -> E {
+        let (asks, places) = self.batch.send();
+        self.lane.batched.fetch_add(places.len() as u64, Ordering::Relaxed);
+        self.places = places;
+        asks
+    }
+
     fn land(&mut self, answers: Vec<Result<E::Answer>>) {
         self.has_landed = true;
         let mut wakers = Vec::with_capacity(self.places.len());
@@ -325,62 +339,12 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
     }
 }
 
-/// A call that goes in a batch.
-#[must_use]
-pub(super) struct Waiting<'a, B: Send + Sync + 'static, E: ErrandTo<B>> {
-    lane: &'a Arc<Lane<B, E>>,
-    stage: Stage<E::Ask<'a>, Arc<Batch<E>>>,
-}
+/// Lets others send, where a runtime panics as it is given a batch.
+struct Landing<'a, E: Errand>(&'a Hall<E>);
 
-/// How far a call has come.
-enum Stage<A, B> {
-    Outside(A),
-    In(B, usize),
-    Left,
-}
-
-impl<B: Send + Sync + 'static, E: ErrandTo<B>> Future for Waiting<'_, B, E> {
-    type Output = Answer<E::Answer>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut answer = match std::mem::replace(&mut self.stage, Stage::Left) {
-            // It can not have an answer yet: whoever answers it wakes it.
-            Stage::Outside(ask) => {
-                let (batch, place) = self.lane.take_in(ask, cx.waker());
-                self.stage = Stage::In(batch, place);
-                None
-            }
-            Stage::In(batch, place) => {
-                let answer = batch.take(place, cx.waker());
-                self.stage = Stage::In(batch, place);
-                answer
-            }
-            Stage::Left => return Poll::Pending,
-        };
-        // Whoever waits polls for all, so that one who is left unpolled keeps nobody waiting.
-        if answer.is_none()
-            && self.lane.hall.drive()
-            && let Stage::In(batch, place) = &self.stage
-        {
-            answer = batch.take(*place, cx.waker());
-        }
-        match answer {
-            Some(answer) => {
-                self.stage = Stage::Left;
-                Poll::Ready(answer)
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Waiting<'_, B, E> {
+impl<E: Errand> Drop for Landing<'_, E> {
     fn drop(&mut self) {
-        if let Stage::In(batch, place) = &self.stage
-            && batch.leave(*place)
-        {
-            batch.give_up();
-        }
+        self.0.lock().is_landing = false;
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     lane::{Lane, Limits},
 };
 use crate::{
+    backend::SetItem,
     clock::{Clock, Sleep},
     error::{Error, Result},
     sync::Mutex,
@@ -61,6 +62,10 @@ impl Errand for Echo {
 
     fn push(&mut self, ask: u32, _: Duration) {
         self.0.push(ask);
+    }
+
+    fn forget(&mut self, _: usize) -> Option<SetItem> {
+        None
     }
 
     fn is_worth_asking_alone(_: &Error) -> bool {

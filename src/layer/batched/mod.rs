@@ -2,7 +2,8 @@
 //!
 //! A call that finds many others under way joins a batch, and the batch is sent while others are in flight: it grows for
 //! as long as the store is busy, and no longer. [`Lane`](lane::Lane) puts calls together and decides when a batch goes,
-//! [`Hall`](hall::Hall) is where they wait, [`Relay`](relay::Relay) lets those who wait poll what they wait for.
+//! [`Hall`](hall::Hall) is where they wait, each in its [`Waiting`](waiting::Waiting), [`Relay`](relay::Relay) lets those
+//! who wait poll what they wait for.
 //!
 //! Nothing is spawned, so that no executor is needed. A batch belongs to nobody and is polled by whoever waits. When it is
 //! woken, it wakes all of its callers and all of those whose batch waits for room: any of them may be one that is never
@@ -17,6 +18,7 @@ mod lane;
 #[cfg(all(test, larder_loom))]
 mod loom_tests;
 mod relay;
+mod waiting;
 
 use std::{
     fmt,
@@ -52,8 +54,8 @@ use self::{
 /// - **Every call has a deadline**, 250 ms from its beginning unless the builder is told otherwise, waiting included: then
 ///   it fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Of the calls that go alone the backend keeps the
 ///   deadline. A write in a batch is handed on with what is left of it, or of
-///   [its own](crate::SetOptions::deadline) where that is shorter; one with nothing left is not. Beyond 65 536 calls under way, further ones fail with
-///   [`ErrorKind::Overloaded`](crate::ErrorKind::Overloaded).
+///   [its own](crate::SetOptions::deadline) where that is shorter; one with nothing left is not. Beyond 65 536 calls under
+///   way, further ones fail with [`ErrorKind::Overloaded`](crate::ErrorKind::Overloaded).
 ///
 /// Clones share their batches.
 ///

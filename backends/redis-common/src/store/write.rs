@@ -200,7 +200,9 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Timed>>) -> Vec<Resul
         let rest = commands.split_off(commands.len().min(WINDOW));
         let mut sent = Vec::with_capacity(commands.len());
         let mut judges = Vec::with_capacity(commands.len());
+        let mut have_own = Vec::with_capacity(commands.len());
         for command in std::mem::replace(&mut commands, rest) {
+            have_own.push(command.as_ref().is_ok_and(|timed| timed.end.is_some()));
             judges.push(command.map(|timed| {
                 let judge = judge(&timed.command);
                 sent.push(timed);
@@ -225,7 +227,7 @@ async fn batch<W: Wire>(wire: &W, mut commands: Vec<Result<Timed>>) -> Vec<Resul
                 )
             })
             .collect();
-        let away = server_is_away(&window);
+        let away = server_is_away(&window, &have_own);
         answers.extend(window);
         if let Some(error) = away {
             // Each further window would only wait for its own deadline.
@@ -266,7 +268,8 @@ async fn send_together<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Perm
             group.commands.push(timed.command);
             (group.least, group.most) = (group.least.min(limit), group.most.max(limit));
         } else {
-            let mut commands = Vec::with_capacity(count - place);
+            // Most often there is one group alone.
+            let mut commands = Vec::with_capacity(if groups.is_empty() { count - place } else { 0 });
             commands.push(timed.command);
             groups.push(Group {
                 commands,
@@ -310,7 +313,8 @@ async fn send_each<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Permit) 
                         (None, Err(error)) => Err(error),
                         (None, Ok(limit)) => {
                             let answer = wire.send_within(timed.command.clone(), limit, places.part()).await;
-                            away = answer.as_ref().err().filter(|error| error.is_unavailable()).cloned();
+                            let failure = answer.as_ref().err();
+                            away = failure.filter(|error| says_away(error, timed.end.is_some())).cloned();
                             answer
                         }
                     };
@@ -328,14 +332,20 @@ async fn send_each<W: Wire>(wire: &W, commands: Vec<Timed>, mut permit: Permit) 
         .collect()
 }
 
-/// The last error of a window in which nothing was answered.
-fn server_is_away(window: &[Result<Outcome>]) -> Option<Error> {
-    let away = |answer: &Result<Outcome>| answer.as_ref().is_err_and(Error::is_unavailable);
-    if window.iter().all(away) {
+/// The last error of a window in which nothing was answered, of commands of which some have a deadline of their own.
+fn server_is_away(window: &[Result<Outcome>], have_own: &[bool]) -> Option<Error> {
+    let mut parts = window.iter().zip(have_own);
+    if parts.all(|(answer, &has_own)| answer.as_ref().is_err_and(|error| says_away(error, has_own))) {
         window.last().and_then(|answer| answer.as_ref().err().cloned())
     } else {
         None
     }
+}
+
+/// Tells whether the failure of a command lets no further one be tried. One that had less time than others says nothing by
+/// having run out of it.
+fn says_away(error: &Error, has_own: bool) -> bool {
+    error.is_unavailable() && !(has_own && error.kind() == ErrorKind::Timeout)
 }
 
 /// Tells whether a key is written twice and a script may be among the writes.

@@ -186,3 +186,23 @@ pub(crate) fn of_many_writes_those_that_are_given_up_before_their_batch_goes_are
         });
     }
 }
+
+pub(crate) fn writes_whose_own_deadline_is_over_say_nothing_of_the_server<C: Client>() {
+    let short = forever().with_deadline(Duration::from_nanos(1));
+    let items = || {
+        // More than go out as one, and for one key.
+        let late = (0..1_024).map(|i| SetItem::new(format!("{{k}}{}", i % 2), "late", short.clone()));
+        late.chain((0..10).map(|i| SetItem::new(format!("{{k}}{}", i % 2), "v", forever())))
+    };
+    on_every_runtime(async || {
+        let server = RedisServer::start();
+        let backend = backend::<C>(&server, true).await;
+        let written = backend.set_many(items().collect()).await;
+        for late in &written[..1_024] {
+            assert_eq!(late.as_ref().unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        for written in &written[1_024..] {
+            assert_eq!(written.as_ref().ok(), Some(&Outcome::Done));
+        }
+    });
+}

@@ -106,3 +106,23 @@ pub(crate) fn outage_a_silent_connection_is_replaced_though_nobody_calls_again<C
         assert_eq!(server.commands("GET"), 1);
     });
 }
+
+pub(crate) fn outage_writes_with_little_time_replace_no_connection_that_answers<C: Client>() {
+    on_every_runtime(async || {
+        let server = RedisServer::start();
+        let proxy = FaultProxy::start(server.port());
+        let client: C = brief(proxy.url()).await;
+        let backend = client.backend();
+        backend.set("k", Bytes::from_static(b"v"), forever()).await.unwrap();
+        let made = proxy.accepted();
+        proxy.inject(Direction::ToClient, Fault::Delay(Duration::from_millis(20)));
+        let little = forever().with_deadline(Duration::from_millis(2));
+        // Longer than a connection may be silent.
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            let late = backend.set("k", Bytes::from_static(b"v"), little.clone()).await;
+            assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(proxy.accepted(), made);
+    });
+}

@@ -1,12 +1,21 @@
 //! Batches that a runtime polls, in the place of their callers.
 
-use std::{sync::Arc, task::Poll, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
-use larder::{Batched, ErrorKind, Job, ManualClock, Runtime};
+use bytes::Bytes;
+use larder::{Batched, CacheBackend, ErrorKind, Job, ManualClock, Runtime};
 use larder_memory::{MemoryBackend, Operation};
 use parking_lot::Mutex;
 
-use super::support::{one_at_a_time, poll_once, put, read, text};
+use super::support::{forever, one_at_a_time, poll_once, put, read, text, write};
 use crate::backends::block_on;
 
 const DEADLINE: Duration = Duration::from_millis(100);
@@ -71,8 +80,8 @@ fn deadlines_are_watched_anew_where_a_runtime_has_dropped_the_watch() {
     let _gate = store.faults().hold_of(Operation::GetMany);
     let (mut first, mut second) = (read(&backend, "k"), read(&backend, "k"));
     assert!(poll_once(&mut first).is_pending());
-    let watch = shelf.0.lock().pop();
-    drop(watch.expect("a batch and a watch were begun"));
+    let watch = shelf.0.lock().remove(0);
+    drop(watch);
     assert!(poll_once(&mut second).is_pending());
     shelf.turn();
     clock.advance(DEADLINE);
@@ -112,4 +121,135 @@ fn of_many_calls_two_batches_are_under_way() {
         shelf.turn();
         assert_eq!(backend.stats().batches, batches, "{left} of the four have ended");
     }
+}
+
+/// Keeps its jobs until it has ended, and drops them from then on.
+#[derive(Debug, Clone, Default)]
+struct Mortal(Shelf, Arc<AtomicBool>);
+
+impl Runtime for Mortal {
+    fn spawn(&self, job: Job) {
+        if !self.1.load(Ordering::SeqCst) {
+            self.0.spawn(job);
+        }
+    }
+}
+
+#[test]
+fn any_number_of_batches_ends_with_the_runtime() {
+    let (runtime, store) = (Mortal::default(), MemoryBackend::new());
+    let backend = one_at_a_time(store).max_calls(1).runtime(runtime.clone());
+    let backend = backend.clock(ManualClock::new()).build().unwrap();
+    let mut reads: Vec<_> = (0..5_000).map(|_| read(&backend, "k")).collect();
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    runtime.1.store(true, Ordering::SeqCst);
+    let jobs = std::mem::take(&mut *runtime.0.0.lock());
+    drop(jobs);
+    for mut read in reads {
+        let Poll::Ready(Err(error)) = poll_once(&mut read) else {
+            panic!("the call waits for a runtime that has ended");
+        };
+        assert_eq!(error.kind(), ErrorKind::Connection);
+    }
+    assert_eq!(backend.stats().in_flight, 0);
+}
+
+/// Panics where it is given the second job, and keeps the others.
+#[derive(Debug, Clone, Default)]
+struct Faulty(Shelf, Arc<AtomicUsize>);
+
+impl Runtime for Faulty {
+    fn spawn(&self, job: Job) {
+        assert_ne!(
+            self.1.fetch_add(1, Ordering::SeqCst),
+            1,
+            "the runtime of this test panics"
+        );
+        self.0.spawn(job);
+    }
+}
+
+#[test]
+fn deadlines_are_kept_where_a_runtime_panics_as_it_is_given_a_batch() {
+    let (runtime, clock) = (Faulty::default(), ManualClock::new());
+    let backend = one_at_a_time(MemoryBackend::new())
+        .max_calls(2)
+        .runtime(runtime.clone());
+    let backend = backend.clock(clock.clone()).deadline(DEADLINE).build().unwrap();
+    let (mut first, mut second) = (read(&backend, "k"), read(&backend, "k"));
+    let panics = catch_unwind(AssertUnwindSafe(|| poll_once(&mut first)));
+    assert!(panics.is_err());
+    assert!(poll_once(&mut second).is_pending());
+    clock.advance(DEADLINE);
+    // Of what it keeps the watch is the first.
+    runtime.0.turn();
+    let Poll::Ready(Err(error)) = poll_once(&mut second) else {
+        panic!("the call waits beyond its deadline");
+    };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn a_write_that_is_given_up_before_its_batch_begins_is_not_sent() {
+    let (shelf, store) = (Shelf::default(), MemoryBackend::new());
+    let backend = one_at_a_time(store.clone()).runtime(shelf.clone());
+    let backend = backend.clock(ManualClock::new()).build().unwrap();
+    let gate = store.faults().hold_of(Operation::SetMany);
+    let mut held = write(&backend, "held", forever());
+    assert!(poll_once(&mut held).is_pending());
+    shelf.turn();
+    let mut given_up = write(&backend, "given up", forever());
+    let mut kept = write(&backend, "kept", forever());
+    assert!(poll_once(&mut given_up).is_pending() && poll_once(&mut kept).is_pending());
+    gate.release();
+    shelf.turn();
+    assert!(poll_once(&mut held).is_ready());
+    assert_eq!(
+        backend.stats().batches,
+        2,
+        "the second is with the runtime, which has not come to it yet"
+    );
+    drop(given_up);
+    shelf.turn();
+    let Poll::Ready(written) = poll_once(&mut kept) else {
+        panic!("the batch was polled");
+    };
+    assert!(written.unwrap().is_done());
+    assert!(store.raw("given up").is_none() && store.raw("kept").is_some());
+}
+
+/// Bytes that count for as long as they are held.
+struct Counted(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        b"v"
+    }
+}
+
+#[test]
+fn writes_that_are_given_up_before_they_are_sent_are_not_kept() {
+    let (shelf, store) = (Shelf::default(), MemoryBackend::new());
+    let backend = one_at_a_time(store).runtime(shelf.clone()).max_in_flight(10);
+    let backend = backend.clock(ManualClock::new()).build().unwrap();
+    let count = Arc::new(());
+    let write = |key: &'static str| {
+        let (backend, value) = (backend.clone(), Bytes::from_owner(Counted(Arc::clone(&count))));
+        Box::pin(async move { backend.set(key, value, forever()).await })
+    };
+    // The first is sent and held; the second keeps the batch that the others come to.
+    let (mut sent, mut waits) = (write("sent"), write("waits"));
+    assert!(poll_once(&mut sent).is_pending() && poll_once(&mut waits).is_pending());
+    for _ in 0..2_000 {
+        assert!(poll_once(&mut write("given up")).is_pending());
+    }
+    drop(waits);
+    for _ in 0..2_000 {
+        assert!(poll_once(&mut write("given up")).is_pending());
+    }
+    assert_eq!(
+        Arc::strong_count(&count),
+        2,
+        "the one that was sent, and the count itself"
+    );
 }
