@@ -43,7 +43,8 @@ pub(crate) fn servers(settings: &Settings) -> Result<Config> {
         username: settings.user.clone(),
         password: settings.password.clone(),
         database: settings.database,
-        version: if settings.resp3 && fits_hello(settings) {
+        // In RESP2 fred takes an error that is no text for no answer at all, and gives the next answer to its command.
+        version: if settings.resp3.unwrap_or(true) && fits_hello(settings) {
             RespVersion::RESP3
         } else {
             RespVersion::RESP2

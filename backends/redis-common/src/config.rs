@@ -45,7 +45,8 @@ pub struct Settings {
     pub tls: bool,
     #[cfg(feature = "rustls")]
     pub tls_config: Option<Arc<rustls::ClientConfig>>,
-    pub resp3: bool,
+    /// `None` for what suits the client.
+    pub resp3: Option<bool>,
     pub deadline: Duration,
     pub connect_timeout: Duration,
     pub max_in_flight: usize,
@@ -196,10 +197,12 @@ impl RedisConfig {
     }
 
     /// Chooses the protocol: RESP3, or RESP2, which every server and proxy knows and which costs less to read.
-    /// Default: RESP2.
+    /// Default: RESP2 with larder-redis-rs, and RESP3 with larder-fred, whose client drops an answer of RESP2 that it can
+    /// not read: an error that quotes bytes, as that of a server without EVAL does. Every later answer of the connection
+    /// then goes to the call before the one it is for. In RESP3 it ends the connection instead.
     #[must_use]
     pub fn with_resp3(mut self, resp3: bool) -> Self {
-        self.settings.resp3 = resp3;
+        self.settings.resp3 = Some(resp3);
         self
     }
 
@@ -242,7 +245,7 @@ impl Settings {
             tls: false,
             #[cfg(feature = "rustls")]
             tls_config: None,
-            resp3: false,
+            resp3: None,
             deadline: RedisConfig::DEFAULT_DEADLINE,
             connect_timeout: RedisConfig::DEFAULT_CONNECT_TIMEOUT,
             max_in_flight: RedisConfig::DEFAULT_MAX_IN_FLIGHT,
@@ -339,7 +342,7 @@ mod tests {
         assert_eq!(
             format!("{config:?}"),
             "RedisConfig { servers: \"localhost:7000\", clustered: false, tls: false, database: 2, \
-             password: Some(\"***\"), resp3: false, deadline: 250ms, connect_timeout: 500ms, max_in_flight: 65536, \
+             password: Some(\"***\"), resp3: None, deadline: 250ms, connect_timeout: 500ms, max_in_flight: 65536, \
              shared_runtime: false }"
         );
     }

@@ -151,7 +151,7 @@ impl Connector {
     async fn greet(&self, made: Made) -> Result<Made, Setback> {
         let settings = &self.settings;
         let (user, password) = (settings.user.as_deref(), settings.password.as_deref());
-        let mut greeting = vec![hello(settings.resp3, user, password)];
+        let mut greeting = vec![hello(settings.resp3.unwrap_or(false), user, password)];
         if let Some(database) = settings.database {
             greeting.push(redis::cmd("SELECT").arg(database).take());
         }

@@ -74,6 +74,7 @@ suite! {$
             unconditional_writes_act_on_a_key_of_another_type,
             a_server_that_forgot_its_scripts_is_taught_them_again,
             errors_are_named_after_their_call,
+            an_error_that_quotes_bytes_moves_no_answer_to_another_call,
         }
         calls::scan {
             every_key_that_matches_is_listed,
