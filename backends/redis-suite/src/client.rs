@@ -63,8 +63,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How many commands may be in flight; the client's default where there is none.
     pub max_in_flight: Option<usize>,
-    /// RESP3, or else RESP2.
-    pub resp3: bool,
+    /// RESP3 or RESP2; the client's default where there is none.
+    pub resp3: Option<bool>,
     /// Whom to trust under TLS; the authorities of the operating system where there is none.
     pub trust: Option<Trust>,
 }
@@ -118,11 +118,13 @@ impl Settings {
     /// Invalid input for a URL that can not be used.
     pub fn config(self) -> Result<RedisConfig> {
         let mut config = RedisConfig::from_url(&self.url)?
-            .with_resp3(self.resp3)
             .with_deadline(self.deadline)
             .with_connect_timeout(self.connect_timeout)
             // Where a test is on a runtime that can be shared, that is the harder case.
             .with_shared_runtime(true);
+        if let Some(resp3) = self.resp3 {
+            config = config.with_resp3(resp3);
+        }
         if let Some(commands) = self.max_in_flight {
             config = config.with_max_in_flight(commands);
         }
@@ -139,7 +141,7 @@ impl Settings {
             deadline: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             max_in_flight: None,
-            resp3: false,
+            resp3: None,
             trust: None,
         }
     }
@@ -160,7 +162,7 @@ impl Settings {
     }
 
     pub(crate) fn with_resp3(mut self, resp3: bool) -> Self {
-        self.resp3 = resp3;
+        self.resp3 = Some(resp3);
         self
     }
 
