@@ -207,6 +207,16 @@ impl RedisServer {
         }
     }
 
+    /// [`restart`](Self::restart) with other arguments.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn restart_with(&mut self, args: &[&str]) {
+        self.args = args.iter().map(|&arg| arg.to_owned()).collect();
+        self.restart();
+    }
+
     /// Stops the process where it stands (SIGSTOP): connections stay open and nothing is answered.
     ///
     /// # Panics

@@ -38,13 +38,14 @@ pub(crate) fn builder(servers: Config, settings: &Settings) -> Builder {
 /// Whom to connect to.
 pub(crate) fn servers(settings: &Settings) -> Result<Config> {
     settings.check("larder-fred", cfg!(feature = "rustls"), cfg!(feature = "unix-sockets"))?;
+    let is_cluster = matches!(settings.topology, Topology::Cluster(_));
     Ok(Config {
         server: server(&settings.topology),
         username: settings.user.clone(),
         password: settings.password.clone(),
         database: settings.database,
-        // In RESP2 fred takes an error that is no text for no answer at all, and gives the next answer to its command.
-        version: if settings.resp3.unwrap_or(true) && fits_hello(settings) {
+        // RESP2 costs less to read. Of clusters the nodes are not asked what `Quoting` has to know.
+        version: if settings.resp3.unwrap_or(is_cluster) && fits_hello(settings) {
             RespVersion::RESP3
         } else {
             RespVersion::RESP2

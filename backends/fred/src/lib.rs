@@ -22,8 +22,9 @@
 //!
 //! # Servers
 //!
-//! Redis 7.0 runs the test suite, in RESP2 and in RESP3, which is the default. Redis 5.0 works in RESP2
-//! ([`RedisConfig::with_resp3`]) except for [`Expiry::Keep`](larder::Expiry::Keep), which it refuses with a server error: it has no KEEPTTL.
+//! Redis 7.0 runs the test suite, in RESP2, the default, and in RESP3 ([`RedisConfig::with_resp3`]), the default for
+//! clusters. Redis 5.0 works in RESP2 except for [`Expiry::Keep`](larder::Expiry::Keep), which it refuses with a server
+//! error: it has no KEEPTTL.
 //!
 //! # Rights
 //!
@@ -68,6 +69,7 @@ mod config;
 mod error;
 mod link;
 mod manager;
+mod quoting;
 mod send;
 mod wire;
 

@@ -18,11 +18,15 @@ use fred::{
 };
 use futures::future::{Either, OptionFuture, join, join_all, select};
 use larder::{Error, ErrorKind, Result};
-use larder_redis_common::{Closing, Contact, Context, Driver, Settings, Shared, Silence, late};
+use larder_redis_common::{Closing, Contact, Context, Deadlines, Driver, Settings, Shared, Silence, late};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
-use crate::{cluster::Cluster, config, error};
+use crate::{
+    cluster::Cluster,
+    config, error,
+    quoting::{Asking, Quoting},
+};
 
 type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 
@@ -33,12 +37,15 @@ pub(crate) struct Link {
     pub(crate) options: Options,
     pub(crate) shared: Shared,
     pub(crate) silence: Silence,
+    pub(crate) deadlines: Deadlines,
     connect_timeout: Duration,
     /// The connections to the nodes, where this is a cluster.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// The task that drives the connection, behind those of replaced ones that are ending; none for a client of the
     /// user's, and after closing.
     tasks: Mutex<Vec<Task>>,
+    pub(crate) quoting: Arc<Quoting>,
+    asking: Mutex<Option<Asking>>,
     /// What fred reports of its attempts to connect, read only when an error needs a reason.
     failures: Mutex<(Failures, Option<String>)>,
 }
@@ -59,11 +66,14 @@ impl Link {
     /// Wraps a client that its owner connects and closes.
     pub(crate) fn of_client(client: Client, driver: Driver) -> Arc<Self> {
         let settings = config::settings_of(&client.client_config());
-        Self::around(client, &settings, driver)
+        let link = Self::around(client, &settings, driver);
+        link.ask();
+        link
     }
 
     fn around(client: Client, settings: &Settings, driver: Driver) -> Arc<Self> {
         let failures = client.error_rx();
+        let quoting = Arc::new(Quoting::of(&client));
         let cluster = client.is_clustered();
         let cluster = cluster.then(|| {
             let handle = driver.handle().clone();
@@ -80,11 +90,14 @@ impl Link {
                 max_attempts: Some(1),
                 ..Options::default()
             },
+            deadlines: Deadlines::new(settings.deadline, driver.handle().clone()),
             shared: Shared::new(settings, driver),
             silence: Silence::new(settings.deadline),
             connect_timeout: settings.connect_timeout,
             cluster,
             tasks: Mutex::new(Vec::new()),
+            quoting,
+            asking: Mutex::new(None),
             failures: Mutex::new((failures, None)),
         })
     }
@@ -100,8 +113,15 @@ impl Link {
     }
 
     fn connect(&self, tasks: &mut Vec<Task>) {
+        self.ask();
         let _entered = self.shared.driver.handle().enter();
         tasks.push(Task(self.client().connect()));
+    }
+
+    /// Asks the servers to come what fred has to know of them.
+    fn ask(&self) {
+        let handle = self.shared.driver.handle();
+        *self.asking.lock() = Asking::begin(&self.client(), &self.quoting, &self.options, handle);
     }
 
     /// Starts to connect and waits for the first attempt, within the connect timeout.
@@ -122,9 +142,11 @@ impl Link {
         let began = Instant::now();
         match first.await {
             Ok(Ok(())) => {
+                let left = self.connect_timeout.saturating_sub(began.elapsed());
                 if let Some(cluster) = &self.cluster {
-                    let left = self.connect_timeout.saturating_sub(began.elapsed());
                     cluster.open(&client, left).await;
+                } else if self.asking.lock().is_some() {
+                    let _ = timeout(left, self.quoting.asked()).await;
                 }
                 Contact::Made
             }
@@ -166,6 +188,8 @@ impl Link {
     pub(crate) fn close(&self) -> Closing {
         self.shared.close(|| {
             let tasks = std::mem::take(&mut *self.tasks.lock());
+            *self.asking.lock() = None;
+            self.deadlines.close();
             // fred itself leaves the connected state before it sends QUIT, which `fail_fast` would take for an outage.
             let options = Options {
                 fail_fast: false,

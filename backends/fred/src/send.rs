@@ -83,6 +83,10 @@ impl Watched for Link {
         *failure.kind() == FredKind::Timeout
     }
 
+    fn timeout() -> FredError {
+        FredError::new(FredKind::Timeout, "the deadline passed")
+    }
+
     fn replace_connection(&self) {
         Self::replace_connection(self);
     }

@@ -34,18 +34,26 @@ impl Wire for Link {
         &self.shared
     }
 
-    async fn send_within(&self, command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
+    async fn send_within(&self, mut command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
         let writes = command.writes();
+        self.judge_within(limit, self.quoting.prepare(&mut command), writes)?;
         let answer = if let Some(cluster) = &self.cluster {
             let (client, key) = (self.client(), Key::from(command.key()));
             let command = |node, needed| run(node, command.clone(), needed);
             // Boxed, so that what only clusters need is no part of every call.
             Box::pin(cluster.send(&client, &key, limit, permit, command)).await
         } else {
-            // Sent once, so that nothing is cloned.
-            let client = self.bounded_by(limit);
+            // Sent once, so that nothing is cloned. What is only read may be sent late, and has no timer of fred's.
+            let is_read = matches!(command, Command::Get { .. } | Command::GetMany { .. });
+            let unbounded = is_read && limit == self.deadlines.span();
+            let client = self.bounded_by(if unbounded { Duration::ZERO } else { limit });
             let command = || run(client, command, Sending::ByHash);
-            Answer::of(self.see_through(permit, limit, command).await)
+            let sent = if unbounded {
+                self.see_through_by(permit, &self.deadlines, command)
+            } else {
+                self.see_through(permit, limit, command)
+            };
+            Answer::of(sent.await)
         };
         answer.judge(self, limit, writes).map(reply)
     }
@@ -75,6 +83,7 @@ impl Wire for Link {
         count: u32,
         permit: Permit,
     ) -> Result<Reply> {
+        self.judge(self.quoting.check("SCAN"), false)?;
         let (cursor, pattern) = (cursor.to_owned(), pattern.to_owned());
         let page = |client: WithOptions<Client>| async move {
             client

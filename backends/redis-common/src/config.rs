@@ -197,9 +197,13 @@ impl RedisConfig {
     }
 
     /// Chooses the protocol: RESP3, or RESP2, which every server and proxy knows and which costs less to read.
-    /// Default: RESP2 with larder-redis-rs, and RESP3 with larder-fred, whose client drops an answer of RESP2 that it can
-    /// not read: an error that quotes bytes, as that of a server without EVAL does. Every later answer of the connection
-    /// then goes to the call before the one it is for. In RESP3 it ends the connection instead.
+    /// Default: RESP2, but RESP3 for clusters with larder-fred.
+    ///
+    /// larder-fred's client drops an answer of RESP2 that it can not read, and gives every later one to the call before.
+    /// Such is an error that quotes bytes, as servers answer to commands that they do not know. So in RESP2 larder-fred asks
+    /// on every connection which commands the server knows, by the names alone, and sends no other; the server counts these
+    /// questions as errors. On a cluster in RESP2 nobody asks: choose it only where every node has GET, SET, UNLINK,
+    /// PEXPIRE and SCAN.
     #[must_use]
     pub fn with_resp3(mut self, resp3: bool) -> Self {
         self.settings.resp3 = Some(resp3);

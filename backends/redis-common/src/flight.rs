@@ -7,12 +7,17 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use larder::{Error, ErrorKind, Result};
-use tokio::{runtime::Handle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout_at},
+};
+
+use crate::deadlines::{Deadlines, Ticket};
 
 /// How long a connection may leave every command unanswered before it is replaced, at the least.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -191,6 +196,9 @@ pub trait Watched: Send + Sync + 'static {
     /// Tells whether a command passed its deadline.
     fn is_timeout(failure: &Self::Failure) -> bool;
 
+    /// What a command fails with that passed its deadline here.
+    fn timeout() -> Self::Failure;
+
     /// Drops the connection and makes a new one.
     fn replace_connection(&self);
 
@@ -237,14 +245,50 @@ pub trait Watched: Send + Sync + 'static {
         F: Future<Output = Result<T, Self::Failure>> + Send + 'static,
         T: Send + 'static,
     {
-        Sent {
-            // Made after its box, because it would be made beside it where it had to be dropped if there was no memory.
-            command: Some(Box::into_pin(Box::write(Box::new_uninit(), command()))),
-            permit,
-            limit,
-            begun: false,
-            connection: self,
+        Sent::new(self, command, permit, limit, Kept::ByCommand)
+    }
+
+    /// [`see_through`](Self::see_through) for a command that has no deadline of its own and does no harm when it is sent late.
+    fn see_through_by<'a, T, F>(
+        &'a self,
+        permit: Permit,
+        deadlines: &'a Deadlines,
+        command: impl FnOnce() -> F,
+    ) -> Sent<'a, Self, T, F>
+    where
+        Self: Sized,
+        F: Future<Output = Result<T, Self::Failure>> + Send + 'static,
+        T: Send + 'static,
+    {
+        Sent::new(self, command, permit, deadlines.span(), Kept::By(deadlines, None))
+    }
+}
+
+/// By whom the deadline of a command is kept.
+enum Kept<'a> {
+    ByCommand,
+    By(&'a Deadlines, Option<Ticket>),
+}
+
+impl Kept<'_> {
+    /// Tells whether the deadline of a command without an answer is over.
+    fn is_over(&mut self, caller: &Waker) -> bool {
+        match self {
+            Self::ByCommand => false,
+            Self::By(deadlines, Some(ticket)) => deadlines.is_over(ticket, caller),
+            Self::By(deadlines, none) => {
+                *none = Some(deadlines.enter(caller));
+                false
+            }
         }
+    }
+
+    /// Ends the wait, and tells what end it had.
+    fn end(&mut self) -> Option<tokio::time::Instant> {
+        let Self::By(deadlines, ticket) = self else { return None };
+        let ticket = ticket.take()?;
+        deadlines.leave(&ticket);
+        Some(ticket.end)
     }
 }
 
@@ -265,16 +309,29 @@ where
     permit: Permit,
     /// How long the command waits for its answer.
     limit: Duration,
+    kept: Kept<'a>,
     begun: bool,
     connection: &'a C,
 }
 
-impl<C, T, F> Sent<'_, C, T, F>
+impl<'a, C, T, F> Sent<'a, C, T, F>
 where
     C: Watched,
     F: Future<Output = Result<T, C::Failure>> + Send + 'static,
     T: Send + 'static,
 {
+    fn new(connection: &'a C, command: impl FnOnce() -> F, permit: Permit, limit: Duration, kept: Kept<'a>) -> Self {
+        Self {
+            // Made after its box, because it would be made beside it where it had to be dropped if there was no memory.
+            command: Some(Box::into_pin(Box::write(Box::new_uninit(), command()))),
+            permit,
+            limit,
+            kept,
+            begun: false,
+            connection,
+        }
+    }
+
     /// Takes over the place in flight of a command that was answered, for its next sending.
     pub fn permit(&mut self) -> Permit {
         self.permit.all()
@@ -294,7 +351,12 @@ where
         let Some(command) = self.command.as_mut() else {
             return Poll::Pending;
         };
-        let answer = ready!(command.as_mut().poll(context));
+        let answer = match command.as_mut().poll(context) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending if self.kept.is_over(context.waker()) => Err(C::timeout()),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.kept.end();
         self.command = None;
         self.connection.watch(self.limit, &answer);
         Poll::Ready(answer)
@@ -312,9 +374,12 @@ where
             && self.begun
         {
             let permit = self.permit.all();
-            let (connection, limit) = (self.connection.this(), self.limit);
+            let (connection, limit, end) = (self.connection.this(), self.limit, self.kept.end());
             self.connection.handle().spawn(async move {
-                let answer = command.await;
+                let answer = match end {
+                    Some(end) => timeout_at(end, command).await.unwrap_or_else(|_| Err(C::timeout())),
+                    None => command.await,
+                };
                 drop(permit);
                 if let Some(connection) = connection.upgrade() {
                     connection.watch(limit, &answer);

@@ -9,6 +9,7 @@
 mod backend;
 mod command;
 mod config;
+mod deadlines;
 mod error;
 mod flight;
 mod manager;
@@ -22,6 +23,7 @@ mod url;
 
 pub use command::{Command, Reply};
 pub use config::{Host, RedisConfig, Settings, Topology};
+pub use deadlines::Deadlines;
 pub use error::{
     Context, closed, failed, is_final, is_servers_words, is_unready, late, printable, refused, unexpected,
 };

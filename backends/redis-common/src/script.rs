@@ -52,9 +52,10 @@ pub(crate) static EXPIRE: Script = Script::new(guarded!("redis.call('PEXPIRE', K
 
 pub(crate) static PERSIST: Script = Script::new(guarded!("redis.call('PERSIST', KEYS[1])"));
 
-/// Takes the expiry off a key of any type. PERSIST alone does not tell a missing key from one without expiry.
+/// Takes the expiry off a key of any type.
 pub(crate) static PERSIST_ANY: Script = Script::new(
-    "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    "-- PERSIST alone does not tell a missing key from one without expiry.
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('PERSIST', KEYS[1])
 return 1",
 );
@@ -117,5 +118,22 @@ impl Script {
 
     pub(crate) fn writes(&self) -> bool {
         self.writes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_script_that_is_not_known_nothing_but_its_own_beginning_is_quoted() {
+        for script in [&SET, &DELETE, &EXPIRE, &PERSIST, &PERSIST_ANY, &HEAD] {
+            // What servers quote, and the quotes around it.
+            assert!(
+                script.source.is_ascii() && script.source.len() + 3 >= 128,
+                "{}",
+                script.source
+            );
+        }
     }
 }

@@ -252,6 +252,10 @@ impl Watched for Line {
         matches!(failure, Failure::Late)
     }
 
+    fn timeout() -> Failure {
+        Failure::Late
+    }
+
     fn replace_connection(&self) {
         self.replaced.notify_waiters();
     }

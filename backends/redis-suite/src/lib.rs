@@ -74,7 +74,6 @@ suite! {$
             unconditional_writes_act_on_a_key_of_another_type,
             a_server_that_forgot_its_scripts_is_taught_them_again,
             errors_are_named_after_their_call,
-            an_error_that_quotes_bytes_moves_no_answer_to_another_call,
         }
         calls::scan {
             every_key_that_matches_is_listed,
@@ -102,6 +101,10 @@ suite! {$
             a_call_that_was_never_polled_takes_no_place,
             a_batch_that_is_dropped_gives_back_what_was_not_sent,
             the_limit_is_named_in_the_error,
+        }
+        calls::quotes {
+            a_server_without_scripts_moves_no_answer_to_another_call,
+            a_server_without_a_command_moves_no_answer_to_another_call,
         }
         calls::cache {
             values_lives_batches_and_patterns_work_end_to_end,

@@ -4,6 +4,7 @@ mod endings;
 mod given;
 mod glob;
 mod layers;
+mod quoting;
 mod remember;
 mod suite;
 mod support;

@@ -8,7 +8,7 @@ use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{backend, block_on, bytes, eventually_async, forever, in_both_protocols, patient, starts_with},
+    support::{backend, block_on, bytes, forever, in_both_protocols, starts_with},
 };
 
 const VALUE: Bytes = Bytes::from_static(b"value");
@@ -49,34 +49,6 @@ pub(crate) fn a_value_is_a_copy_and_keeps_nothing_of_what_was_read_next_to_it<C:
                 // A slice of a buffer is shared with it, or owns all of it.
                 let owned = value.try_into_mut().expect("nobody else holds the value");
                 assert_eq!(owned.capacity(), len);
-            }
-        }
-    });
-}
-
-pub(crate) fn an_error_that_quotes_bytes_moves_no_answer_to_another_call<C: Client>() {
-    // Such a server quotes the arguments of what it does not know, as they are.
-    let server = RedisServer::start_with(&["--rename-command", "EVALSHA", "", "--rename-command", "EVAL", ""]);
-    server.command::<()>(&["MSET", "a", "1", "b", "2", "c", "3"]);
-    block_on(async {
-        let config = patient(&server.url());
-        let backend = C::from_config_strict(config).await.unwrap().backend();
-        for _ in 0..3 {
-            let fence = Bytes::from_static(&[0xff, 0xfe, 0x80]);
-            let condition = Condition::IfStartsWith(fence);
-            assert!(backend.delete("a", condition).await.is_err());
-            for (key, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
-                eventually_async("the connection is made anew", async || match backend.get(key).await {
-                    Ok(found) => {
-                        assert_eq!(found.unwrap().bytes(), value, "{key}");
-                        true
-                    }
-                    Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
-                        false
-                    }
-                })
-                .await;
             }
         }
     });

@@ -139,7 +139,8 @@ pub(crate) fn outage_what_a_server_can_not_do_for_now_is_away_and_what_it_refuse
                 assert_eq!(error.kind(), kind, "{error}");
                 // Of one that is away, a client may know no more than that.
                 if kind == ErrorKind::Server {
-                    assert_eq!(error.message(), said);
+                    // Which command it is that is not known, a client may say.
+                    assert!(error.message().starts_with(said), "{error}");
                 }
             }
         });
@@ -165,9 +166,9 @@ pub(crate) fn outage_a_server_that_is_loading_is_away_until_it_is_done<C: Client
 }
 
 pub(crate) fn outage_a_batch_whose_scripts_are_unknown_is_bounded_where_the_server_then_stalls<C: Client>() {
-    let server = Scripted::start(|command, _| match command.split(' ').next() {
-        Some("EVALSHA") => Answer::Say("-NOSCRIPT No matching script.\r\n".to_owned()),
-        Some("EVAL") => Answer::FallSilent,
+    let server = Scripted::start(|command, _| match command.split_once(' ') {
+        Some(("EVALSHA", _)) => Answer::Say("-NOSCRIPT No matching script.\r\n".to_owned()),
+        Some(("EVAL", _)) => Answer::FallSilent,
         _ => Answer::Greet,
     });
     block_on(async {
