@@ -18,7 +18,7 @@ use fred::{
 };
 use futures::future::{Either, OptionFuture, join, join_all, select};
 use larder::{Error, ErrorKind, Result};
-use larder_redis_common::{Closing, Contact, Context, Deadlines, Driver, Settings, Shared, Silence, late};
+use larder_redis_common::{Boxes, Closing, Contact, Context, Deadlines, Driver, Settings, Shared, Silence, late};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::broadcast, time::timeout};
 
@@ -38,6 +38,7 @@ pub(crate) struct Link {
     pub(crate) shared: Shared,
     pub(crate) silence: Silence,
     pub(crate) deadlines: Deadlines,
+    pub(crate) boxes: Boxes,
     connect_timeout: Duration,
     /// The connections to the nodes, where this is a cluster.
     pub(crate) cluster: Option<Arc<Cluster>>,
@@ -91,6 +92,7 @@ impl Link {
                 ..Options::default()
             },
             deadlines: Deadlines::new(settings.deadline, driver.handle().clone()),
+            boxes: Boxes::default(),
             shared: Shared::new(settings, driver),
             silence: Silence::new(settings.deadline),
             connect_timeout: settings.connect_timeout,

@@ -9,7 +9,7 @@ use fred::{
     types::config::Options,
 };
 use larder::Result;
-use larder_redis_common::{Context, Permit, Silence, Watched};
+use larder_redis_common::{Boxes, Context, Permit, Silence, Watched};
 use tokio::runtime::Handle;
 
 use crate::{error, link::Link};
@@ -85,6 +85,10 @@ impl Watched for Link {
 
     fn timeout() -> FredError {
         FredError::new(FredKind::Timeout, "the deadline passed")
+    }
+
+    fn boxes(&self) -> &Boxes {
+        &self.boxes
     }
 
     fn replace_connection(&self) {

@@ -7,6 +7,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
+mod boxes;
 mod command;
 mod config;
 mod deadlines;
@@ -15,19 +16,21 @@ mod flight;
 mod manager;
 mod runtime;
 mod script;
+mod sent;
 mod slot;
 mod store;
 #[cfg(feature = "rustls")]
 mod tls;
 mod url;
 
+pub use boxes::Boxes;
 pub use command::{Command, Reply};
 pub use config::{Host, RedisConfig, Settings, Topology};
 pub use deadlines::Deadlines;
 pub use error::{
     Context, closed, failed, is_final, is_servers_words, is_unready, late, printable, refused, unexpected,
 };
-pub use flight::{Bound, Permit, Sent, Silence, Watched};
+pub use flight::{Bound, Permit, Silence, Watched};
 pub use larder::Result;
 pub use manager::{Connection, Contact, Manager};
 pub use runtime::{Driver, Entered};
@@ -36,6 +39,7 @@ pub use runtime::{Driver, Entered};
 /// The TLS library, in the version that [`RedisConfig::with_tls`] takes.
 pub use rustls;
 pub use script::{Script, Sending};
+pub use sent::Sent;
 pub use slot::{REDIRECTIONS, Redirection, SLOTS, slot_of};
 pub use store::{Closing, Shared, Store, Wire};
 #[cfg(feature = "rustls")]

@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::{Either, select};
 use larder::Result;
-use larder_redis_common::{Command, Contact, Context, Permit, Reply, Settings, Silence, Watched, late, refused};
+use larder_redis_common::{Boxes, Command, Contact, Context, Permit, Reply, Settings, Silence, Watched, late, refused};
 use parking_lot::Mutex;
 use rand::RngExt;
 use redis::{Value, aio::MultiplexedConnection};
@@ -64,6 +64,7 @@ pub(crate) struct Line {
     task: Mutex<Option<Task>>,
     running: OnceLock<AbortHandle>,
     silence: Silence,
+    boxes: Boxes,
 }
 
 impl Line {
@@ -105,6 +106,7 @@ impl Line {
             task: Mutex::new(task),
             running: OnceLock::new(),
             silence: Silence::new(settings.deadline),
+            boxes: Boxes::default(),
         })
     }
 
@@ -254,6 +256,10 @@ impl Watched for Line {
 
     fn timeout() -> Failure {
         Failure::Late
+    }
+
+    fn boxes(&self) -> &Boxes {
+        &self.boxes
     }
 
     fn replace_connection(&self) {
