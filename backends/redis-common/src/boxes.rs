@@ -118,7 +118,9 @@ mod tests {
     fn no_more_are_kept_than_said() {
         let boxes = Boxes::default();
         let many: Vec<_> = (0..2 * KEPT).map(|number| boxes.fill(|| ready(number))).collect();
-        many.into_iter().for_each(|boxed| boxes.take_back(boxed));
+        for boxed in many {
+            boxes.take_back(boxed);
+        }
         assert_eq!(boxes.free.lock().len(), KEPT);
     }
 }

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::AbortHandle;
+use futures::task::AtomicWaker;
 
 use super::{
     errand::{Errand, own_failure, unanswered},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    sync::{Mutex, MutexGuard},
+    sync::{AtomicBool, Mutex, MutexGuard, Ordering},
 };
 
 /// Calls that are sent together.
@@ -21,8 +21,9 @@ pub(super) struct Batch<E: Errand> {
     members: Mutex<Members<E>>,
     /// Where its job is, once it is sent and where its callers poll it.
     pub(super) relay: OnceLock<Arc<Relay<Hall<E>>>>,
-    /// Ends its job, once it is sent and where a runtime polls it.
-    pub(super) abort: OnceLock<AbortHandle>,
+    /// Tells the worker that runs it, where a runtime does, that nobody waits any more.
+    is_given_up: AtomicBool,
+    worker: AtomicWaker,
 }
 
 pub(super) struct Members<E: Errand> {
@@ -63,7 +64,8 @@ impl<E: Errand> Batch<E> {
                 waiting: 0,
             }),
             relay: OnceLock::new(),
-            abort: OnceLock::new(),
+            is_given_up: AtomicBool::new(false),
+            worker: AtomicWaker::new(),
         }
     }
 
@@ -76,9 +78,14 @@ impl<E: Errand> Batch<E> {
         if let Some(relay) = self.relay.get() {
             relay.give_up();
         }
-        if let Some(abort) = self.abort.get() {
-            abort.abort();
-        }
+        self.is_given_up.store(true, Ordering::SeqCst);
+        self.worker.wake();
+    }
+
+    /// Tells whether nobody waits for it any more; if not, `worker` is woken then.
+    pub(super) fn is_given_up(&self, worker: &Waker) -> bool {
+        self.worker.register(worker);
+        self.is_given_up.load(Ordering::SeqCst)
     }
 
     /// The answer at `place`, or `waker` waits for it.

@@ -119,7 +119,8 @@ impl<B> BatchedBuilder<B> {
     }
 
     /// Polls the batches on `runtime`, in the place of their callers: worth it where the backend's answers come in there.
-    /// Default: the callers poll them.
+    /// As many jobs as there are batches under way stay with it until the backend is dropped, each for one batch after the
+    /// other. Default: the callers poll them.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self

@@ -4,6 +4,7 @@ use super::{
     batch::Batch,
     errand::Errand,
     relay::{Crew, Relay},
+    worker::Seat,
 };
 use crate::{
     error::Error,
@@ -23,6 +24,8 @@ pub(super) struct Queue<E: Errand> {
     /// The last of them takes in no more.
     pub(super) is_full: bool,
     pub(super) sent: Vec<Arc<Batch<E>>>,
+    /// Workers that wait for a batch.
+    pub(super) idle: Vec<Arc<Seat<E>>>,
     /// Somebody sends what there is room for.
     pub(super) is_landing: bool,
     /// Deadlines are watched.
@@ -38,6 +41,7 @@ impl<E: Errand> Hall<E> {
                 unsent: VecDeque::new(),
                 is_full: false,
                 sent: Vec::new(),
+                idle: Vec::new(),
                 is_landing: false,
                 is_watched: false,
                 watch: None,
@@ -169,9 +173,16 @@ impl<E: Errand> Crew for Hall<E> {
 
 impl<E: Errand> Drop for Hall<E> {
     fn drop(&mut self) {
+        let (watch, idle) = {
+            let mut queue = self.lock();
+            (queue.watch.take(), std::mem::take(&mut queue.idle))
+        };
         // Its timer holds it, and it the timer.
-        if let Some(watch) = self.lock().watch.take() {
+        if let Some(watch) = watch {
             watch.give_up();
+        }
+        for worker in idle {
+            worker.close();
         }
     }
 }

@@ -1,11 +1,10 @@
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
-
-use futures::future::abortable;
 
 use super::{
     batch::Batch,
@@ -13,6 +12,7 @@ use super::{
     hall::{Hall, Queue},
     relay::Relay,
     waiting::Waiting,
+    worker::{Seat, work},
 };
 use crate::{
     clock::{Clock, Sleep},
@@ -134,7 +134,7 @@ impl<B, E: Errand> Lane<B, E> {
     ///
     /// With nothing under way, whatever there is; else a batch that is worth it, so that the calls of those whose answers
     /// have just come find each other again.
-    fn next(&self, queue: &mut Queue<E>) -> Option<Arc<Batch<E>>> {
+    fn next(&self, queue: &mut Queue<E>) -> Option<Next<E>> {
         while queue.sent.len() < self.width() {
             let (joined, waiting) = {
                 let members = queue.unsent.front()?.lock();
@@ -147,7 +147,8 @@ impl<B, E: Errand> Lane<B, E> {
             let batch = queue.unsent.pop_front()?;
             if waiting > 0 {
                 queue.sent.push(Arc::clone(&batch));
-                return Some(batch);
+                let worker = queue.idle.pop();
+                return Some(Next { batch, worker });
             }
         }
         None
@@ -194,29 +195,20 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
     }
 
     /// Begins the job of a batch that was taken out of the queue.
-    fn send(self: &Arc<Self>, batch: &Arc<Batch<E>>) {
+    fn send(self: &Arc<Self>, Next { batch, worker }: &Next<E>) {
         self.batches.fetch_add(1, Ordering::Relaxed);
-        let mut flight = Flight {
-            lane: Arc::clone(self),
-            batch: Arc::clone(batch),
-            places: Vec::new(),
-            has_landed: false,
-        };
-        let job: Job = Box::pin(async move {
-            // Only now, when they are asked for: who has left before that may have written the same key since.
-            let asks = flight.begin();
-            let backend = Arc::clone(&flight.lane.backend);
-            let now = flight.lane.clock.monotonic();
-            let answers = asks.run(&flight.places, now, backend).await;
-            flight.land(answers);
-        });
         if let Some(runtime) = &self.runtime {
-            let (job, abort) = abortable(job);
-            let _ = batch.abort.set(abort);
-            runtime.spawn(Box::pin(async move {
-                let _ = job.await;
-            }));
+            let is_taken = worker.as_ref().is_some_and(|worker| worker.give(batch));
+            if !is_taken {
+                runtime.spawn(Box::pin(work(self, batch)));
+            }
         } else {
+            let mut flight = Flight::new(Arc::clone(self), Arc::clone(batch));
+            let job: Job = Box::pin(async move {
+                let asks = flight.begin();
+                let answers = flight.run(asks).await;
+                flight.land(answers);
+            });
             let relay = Relay::new(job, Arc::downgrade(&self.hall));
             let _ = batch.relay.set(relay);
             self.hall.ring();
@@ -245,6 +237,16 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
         queue.is_landing = false;
         drop(queue);
         std::mem::forget(landing);
+    }
+
+    /// Takes in a worker that has run its batch, for the next one. Answers whether it is to stay.
+    pub(super) fn rest(&self, worker: &Arc<Seat<E>>) -> bool {
+        let mut queue = self.hall.lock();
+        let stays = queue.idle.len() < self.limits.batches;
+        if stays {
+            queue.idle.push(Arc::clone(worker));
+        }
+        stays
     }
 
     /// Watches the deadlines for as long as anyone waits.
@@ -291,24 +293,46 @@ impl Drop for Call<'_> {
     }
 }
 
-/// A batch under way. Dropped before its end, it leaves nobody without an answer.
-struct Flight<B: Send + Sync + 'static, E: ErrandTo<B>> {
-    lane: Arc<Lane<B, E>>,
+/// A batch that is to be sent, and who runs it, where one has nothing to do.
+struct Next<E: Errand> {
     batch: Arc<Batch<E>>,
+    worker: Option<Arc<Seat<E>>>,
+}
+
+/// A batch under way. Dropped before its end, it leaves nobody without an answer.
+pub(super) struct Flight<B: Send + Sync + 'static, E: ErrandTo<B>> {
+    pub(super) lane: Arc<Lane<B, E>>,
+    pub(super) batch: Arc<Batch<E>>,
     places: Vec<usize>,
     has_landed: bool,
 }
 
 impl<B: Send + Sync + 'static, E: ErrandTo<B>> Flight<B, E> {
-    /// What is asked by all who still wait.
-    fn begin(&mut self) -> E {
+    pub(super) fn new(lane: Arc<Lane<B, E>>, batch: Arc<Batch<E>>) -> Self {
+        Self {
+            lane,
+            batch,
+            places: Vec::new(),
+            has_landed: false,
+        }
+    }
+
+    /// What is asked by all who still wait. Only when they are asked for: who has left before that may have written the
+    /// same key since.
+    pub(super) fn begin(&mut self) -> E {
         let (asks, places) = self.batch.send();
         self.lane.batched.fetch_add(places.len() as u64, Ordering::Relaxed);
         self.places = places;
         asks
     }
 
-    fn land(&mut self, answers: Vec<Result<E::Answer>>) {
+    /// Asks for all of them.
+    pub(super) fn run(&self, asks: E) -> impl Future<Output = Vec<Result<E::Answer>>> + Send {
+        let (backend, now) = (Arc::clone(&self.lane.backend), self.lane.clock.monotonic());
+        asks.run(&self.places, now, backend)
+    }
+
+    pub(super) fn land(&mut self, answers: Vec<Result<E::Answer>>) {
         self.has_landed = true;
         let mut wakers = Vec::with_capacity(self.places.len());
         self.batch.answer(&self.places, answers, &mut wakers);

@@ -3,9 +3,9 @@
 //! A call that finds many others under way joins a batch, and the batch is sent while others are in flight: it grows for
 //! as long as the store is busy, and no longer. [`Lane`](lane::Lane) puts calls together and decides when a batch goes,
 //! [`Hall`](hall::Hall) is where they wait, each in its [`Waiting`](waiting::Waiting), [`Relay`](relay::Relay) lets those
-//! who wait poll what they wait for.
+//! who wait poll what they wait for. On a runtime [`work`](worker::work) polls it instead.
 //!
-//! Nothing is spawned, so that no executor is needed. A batch belongs to nobody and is polled by whoever waits. When it is
+//! Without one nothing is spawned, so that no executor is needed. A batch belongs to nobody and is polled by whoever waits. When it is
 //! woken, it wakes all of its callers and all of those whose batch waits for room: any of them may be one that is never
 //! polled again, and each of them polls whatever there is to poll.
 
@@ -19,6 +19,7 @@ mod lane;
 mod loom_tests;
 mod relay;
 mod waiting;
+mod worker;
 
 use std::{
     fmt,

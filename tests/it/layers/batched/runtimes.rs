@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use larder::{Batched, CacheBackend, ErrorKind, Job, ManualClock, Runtime};
 use larder_memory::{MemoryBackend, Operation};
 use parking_lot::Mutex;
@@ -189,6 +190,16 @@ fn deadlines_are_kept_where_a_runtime_panics_as_it_is_given_a_batch() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
+/// Drops a call when it is woken.
+struct Dropping(Mutex<Option<Job>>);
+
+impl Wake for Dropping {
+    fn wake(self: Arc<Self>) {
+        let call = self.0.lock().take();
+        drop(call);
+    }
+}
+
 #[test]
 fn a_write_that_is_given_up_before_its_batch_begins_is_not_sent() {
     let (shelf, store) = (Shelf::default(), MemoryBackend::new());
@@ -198,24 +209,61 @@ fn a_write_that_is_given_up_before_its_batch_begins_is_not_sent() {
     let mut held = write(&backend, "held", forever());
     assert!(poll_once(&mut held).is_pending());
     shelf.turn();
-    let mut given_up = write(&backend, "given up", forever());
+    let mut given_up: Job = Box::pin({
+        let backend = backend.clone();
+        async move {
+            let _ = write(&backend, "given up", forever()).await;
+        }
+    });
     let mut kept = write(&backend, "kept", forever());
     assert!(poll_once(&mut given_up).is_pending() && poll_once(&mut kept).is_pending());
+    // Woken when the first batch has come to its end, and the second was given to the worker.
+    let waker = Waker::from(Arc::new(Dropping(Mutex::new(Some(given_up)))));
+    assert!(held.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
     gate.release();
     shelf.turn();
-    assert!(poll_once(&mut held).is_ready());
-    assert_eq!(
-        backend.stats().batches,
-        2,
-        "the second is with the runtime, which has not come to it yet"
-    );
-    drop(given_up);
-    shelf.turn();
+    assert_eq!(backend.stats().batches, 2);
     let Poll::Ready(written) = poll_once(&mut kept) else {
         panic!("the batch was polled");
     };
     assert!(written.unwrap().is_done());
     assert!(store.raw("given up").is_none() && store.raw("kept").is_some());
+}
+
+#[test]
+fn a_runtime_runs_one_batch_after_the_other_by_the_same_job_which_ends_with_the_backend() {
+    let (shelf, store) = (Shelf::default(), MemoryBackend::new());
+    put(&store, "k", "v");
+    let backend = on(&shelf, &ManualClock::new(), &store);
+    for _ in 0..10 {
+        let mut waits = read(&backend, "k");
+        assert!(poll_once(&mut waits).is_pending());
+        shelf.turn();
+        assert_eq!(text(block_on(waits)).as_deref(), Some("v"));
+    }
+    assert_eq!(backend.stats().batches, 10);
+    // The other is the watch on deadlines.
+    assert_eq!(shelf.0.lock().len(), 2);
+    drop(backend);
+    shelf.turn();
+    assert_eq!(shelf.0.lock().len(), 1);
+}
+
+#[test]
+fn a_worker_that_ends_while_it_waits_is_replaced() {
+    let (shelf, store) = (Shelf::default(), MemoryBackend::new());
+    put(&store, "k", "v");
+    let backend = on(&shelf, &ManualClock::new(), &store);
+    for _ in 0..3 {
+        let mut waits = read(&backend, "k");
+        assert!(poll_once(&mut waits).is_pending());
+        shelf.turn();
+        assert_eq!(text(block_on(waits)).as_deref(), Some("v"));
+        // The runtime ends, and with it the worker and the watch.
+        let jobs = std::mem::take(&mut *shelf.0.lock());
+        drop(jobs);
+    }
+    assert_eq!(backend.stats().batches, 3);
 }
 
 /// Bytes that count for as long as they are held.
