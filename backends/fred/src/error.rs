@@ -13,6 +13,17 @@ pub(crate) fn convert(error: &FredError, context: &Context<'_>) -> Error {
     failed(kind(error), &details, context).with_source(FredError::new(error.kind().clone(), details.into_owned()))
 }
 
+/// The failure that fred makes of a server's words, as far as its kind tells more than they do.
+#[cold]
+pub(crate) fn answered(words: &str) -> FredError {
+    let kind = match words.split(' ').next() {
+        Some("MOVED" | "ASK" | "CLUSTERDOWN") => FredKind::Cluster,
+        Some("NOAUTH" | "WRONGPASS") => FredKind::Auth,
+        _ => FredKind::Unknown,
+    };
+    FredError::new(kind, words.to_owned())
+}
+
 /// The kind that a failure of fred's has.
 pub(crate) fn kind(error: &FredError) -> ErrorKind {
     match error.kind() {

@@ -33,7 +33,7 @@ type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 pub(crate) struct Link {
     /// Itself, for what goes on after a call's future was dropped and must not keep the connection.
     pub(crate) this: Weak<Link>,
-    client: RwLock<Client>,
+    pub(crate) client: RwLock<Current>,
     pub(crate) options: Options,
     pub(crate) shared: Shared,
     pub(crate) silence: Silence,
@@ -49,6 +49,23 @@ pub(crate) struct Link {
     asking: Mutex<Option<Asking>>,
     /// What fred reports of its attempts to connect, read only when an error needs a reason.
     failures: Mutex<(Failures, Option<String>)>,
+}
+
+/// The client that has the connection now.
+pub(crate) struct Current {
+    client: Client,
+    /// The same with the options of reads, whose deadline is kept without fred. Ready to be cloned, which is once per call.
+    pub(crate) reader: WithOptions<Client>,
+}
+
+impl Current {
+    fn new(client: Client, options: &Options) -> Self {
+        let reader = client.with_options(&Options {
+            timeout: Some(Duration::ZERO),
+            ..options.clone()
+        });
+        Self { client, reader }
+    }
 }
 
 impl Link {
@@ -80,17 +97,18 @@ impl Link {
             let handle = driver.handle().clone();
             Arc::new(Cluster::new(client.client_config(), settings.clone(), handle))
         });
+        // On every command but GET and MGET: bounded by fred itself, because a dropped future leaves its command in fred's
+        // queue to be sent later, where one that timed out is skipped.
+        let options = Options {
+            timeout: Some(settings.deadline),
+            fail_fast: true,
+            max_attempts: Some(1),
+            ..Options::default()
+        };
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            client: RwLock::new(client),
-            // On every command: bounded by fred itself, because a dropped future leaves its command in fred's queue
-            // to be sent later, where one that timed out is skipped.
-            options: Options {
-                timeout: Some(settings.deadline),
-                fail_fast: true,
-                max_attempts: Some(1),
-                ..Options::default()
-            },
+            client: RwLock::new(Current::new(client, &options)),
+            options,
             deadlines: Deadlines::new(settings.deadline, driver.handle().clone()),
             boxes: Boxes::default(),
             shared: Shared::new(settings, driver),
@@ -106,7 +124,7 @@ impl Link {
 
     /// The client that has the connection now.
     pub(crate) fn client(&self) -> Client {
-        self.client.read().clone()
+        self.client.read().client.clone()
     }
 
     /// Starts to connect in the background, and to connect again whenever the connection is lost.
@@ -179,10 +197,10 @@ impl Link {
         }
         let fresh = {
             let _entered = self.shared.driver.handle().enter();
-            self.client.read().clone_new()
+            self.client.read().client.clone_new()
         };
         self.failures.lock().0 = fresh.error_rx();
-        *self.client.write() = fresh;
+        *self.client.write() = Current::new(fresh, &self.options);
         self.connect(&mut tasks);
     }
 
@@ -218,7 +236,7 @@ impl Link {
     }
 
     fn last_failure(&self) -> Option<String> {
-        if self.client.read().is_connected() {
+        if self.client.read().client.is_connected() {
             return None;
         }
         let mut failures = self.failures.lock();
@@ -269,7 +287,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("servers", &self.shared.servers())
-            .field("state", &self.client.read().state())
+            .field("state", &self.client.read().client.state())
             .field("in_flight", &self.shared.bound.in_flight())
             .finish_non_exhaustive()
     }

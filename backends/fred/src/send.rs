@@ -15,6 +15,11 @@ use tokio::runtime::Handle;
 use crate::{error, link::Link};
 
 impl Link {
+    /// A client whose commands have no deadline on them.
+    pub(crate) fn reader(&self) -> WithOptions<Client> {
+        self.client.read().reader.clone()
+    }
+
     /// A client whose commands have the deadline on them.
     pub(crate) fn bounded(&self) -> WithOptions<Client> {
         self.client().with_options(&self.options)

@@ -12,7 +12,7 @@ use fred::{
     error::Error as FredError,
     interfaces::{ClientLike, KeysInterface},
     types::{
-        ClusterHash, CustomCommand, Expiration, Key, SetOptions, Value,
+        ClusterHash, CustomCommand, Expiration, Key, Resp3Frame, SetOptions, Value,
         config::{Options, Server},
     },
 };
@@ -21,7 +21,7 @@ use larder_redis_common::{
     Closing, Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Watched, Wire,
 };
 
-use crate::{cluster::Answer, config, link::Link};
+use crate::{cluster::Answer, config, error, link::Link};
 
 /// What is left of a deadline at the least, because a timeout of zero would be none to fred.
 pub(crate) const LEAST: Duration = Duration::from_millis(1);
@@ -46,7 +46,11 @@ impl Wire for Link {
             // Sent once, so that nothing is cloned. What is only read may be sent late, and has no timer of fred's.
             let is_read = matches!(command, Command::Get { .. } | Command::GetMany { .. });
             let unbounded = is_read && limit == self.deadlines.span();
-            let client = self.bounded_by(if unbounded { Duration::ZERO } else { limit });
+            let client = if unbounded {
+                self.reader()
+            } else {
+                self.bounded_by(limit)
+            };
             let command = || run(client, command, Sending::ByHash);
             let sent = if unbounded {
                 self.see_through_by(permit, &self.deadlines, command)
@@ -55,13 +59,18 @@ impl Wire for Link {
             };
             Answer::of(sent.await)
         };
-        answer.judge(self, limit, writes).map(reply)
+        answer.judge(self, limit, writes)
     }
 
     fn gains_by_batched_sets(&self) -> bool {
         // The commands of a batch stay as many as they were: what is saved is a turn of the router for each, and a thread
         // of its own spends that again on handing the batch over.
         self.shared.driver.is_shared()
+    }
+
+    fn reads_anywhere(&self) -> bool {
+        // They have no timer of fred's. On a cluster a connection may have to be waited for.
+        self.cluster.is_none()
     }
 
     fn is_clustered(&self) -> bool {
@@ -129,10 +138,14 @@ impl Connection for Link {
     }
 }
 
-async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Value, FredError> {
-    match command {
+async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Reply, FredError> {
+    let answer: Result<Value, FredError> = match command {
         Command::Get { key } => client.get(key).await,
-        Command::GetMany { keys } => client.mget(all(keys)).await,
+        Command::GetMany { keys } => {
+            // As fred read it: its own call takes each value for text if it can, and goes over all of them once more.
+            let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);
+            return client.custom_raw(command, keys).await.and_then(unread);
+        }
         Command::Set {
             key,
             value,
@@ -153,7 +166,8 @@ async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> 
             args,
             sending,
         } => run_script(client, script, key, args, sending.or(needed)).await,
-    }
+    };
+    answer.map(reply)
 }
 
 fn all(keys: Vec<Bytes>) -> Vec<Key> {
@@ -205,6 +219,19 @@ fn reply(value: Value) -> Reply {
         Value::String(text) => copied(text.as_bytes()),
         _ => Reply::Other,
     }
+}
+
+/// The same for what fred has not made a value of.
+fn unread(frame: Resp3Frame) -> Result<Reply, FredError> {
+    Ok(match frame {
+        Resp3Frame::Null => Reply::Nil,
+        Resp3Frame::BlobString { data, .. } | Resp3Frame::SimpleString { data, .. } => copied(&data),
+        Resp3Frame::Number { data, .. } => Reply::Integer(data),
+        Resp3Frame::Array { data, .. } => Reply::Array(data.into_iter().map(unread).collect::<Result<_, _>>()?),
+        Resp3Frame::SimpleError { data, .. } => return Err(error::answered(&data)),
+        Resp3Frame::BlobError { data, .. } => return Err(error::answered(&String::from_utf8_lossy(&data))),
+        _ => Reply::Other,
+    })
 }
 
 /// A value of its own. What fred hands out is a slice of the connection's buffer, and keeps all of that in memory: at

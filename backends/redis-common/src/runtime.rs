@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     panic::catch_unwind,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::mpsc::sync_channel,
     task::{Context, Poll},
     time::Duration,
@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tokio::{
     net::UdpSocket,
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
-    task::coop::{Unconstrained, unconstrained},
+    task::coop::{has_budget_remaining, unconstrained},
     time::sleep,
 };
 
@@ -97,11 +97,14 @@ impl Driver {
     /// A connection error on a thread that is ending, which no runtime can be entered on any more.
     pub fn enter<F: Future>(&self, future: F) -> Entered<'_, F> {
         Entered {
-            handle: &self.handle,
-            // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off
-            // to the task's next turn, which never comes.
-            future: unconstrained(future),
+            handle: Some(&self.handle),
+            future,
         }
+    }
+
+    /// [`enter`](Self::enter) for what needs no runtime around it.
+    pub(crate) fn pass<F: Future>(future: F) -> Entered<'static, F> {
+        Entered { handle: None, future }
     }
 }
 
@@ -109,9 +112,9 @@ pin_project! {
     /// A future that is polled inside a runtime.
     #[must_use = "futures do nothing unless polled"]
     pub struct Entered<'a, F> {
-        handle: &'a Handle,
+        handle: Option<&'a Handle>,
         #[pin]
-        future: Unconstrained<F>,
+        future: F,
     }
 }
 
@@ -120,19 +123,32 @@ impl<F: Future> Future for Entered<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(handle) = this.handle else {
+            return poll_on(this.future, context).map(Ok);
+        };
         let answer = match Handle::try_current() {
-            Ok(current) if current.id() == this.handle.id() => this.future.poll(context),
+            Ok(current) if current.id() == handle.id() => poll_on(this.future, context),
             // To enter would panic.
             Err(error) if error.is_thread_local_destroyed() => {
                 let message = "the thread that makes the call is ending; make it before its thread-locals are dropped";
                 return Poll::Ready(Err(Error::new(ErrorKind::Connection, message)));
             }
             _ => {
-                let _entered = this.handle.enter();
-                this.future.poll(context)
+                let _entered = handle.enter();
+                poll_on(this.future, context)
             }
         };
         answer.map(Ok)
+    }
+}
+
+/// A caller may block on a call inside a tokio task that has used up its turn. Every wait would then be put off to the
+/// task's next turn, which never comes.
+fn poll_on<F: Future>(mut future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    if has_budget_remaining() {
+        future.poll(context)
+    } else {
+        pin!(unconstrained(future.as_mut())).poll(context)
     }
 }
 

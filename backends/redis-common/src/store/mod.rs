@@ -29,7 +29,7 @@ use crate::{
     config::Settings,
     error::closed,
     flight::{Bound, Permit},
-    runtime::{Driver, Spawner},
+    runtime::{Driver, Entered, Spawner},
 };
 
 /// How many commands of a batch are under way at once, and how many keys one MGET asks for: more would keep the server
@@ -156,6 +156,11 @@ pub trait Wire: Send + Sync + 'static {
         false
     }
 
+    /// Tells whether GET and MGET work without a runtime around them.
+    fn reads_anywhere(&self) -> bool {
+        false
+    }
+
     /// Tells whether keys are spread over several servers by their slots.
     fn is_clustered(&self) -> bool;
 
@@ -231,8 +236,28 @@ impl<W: Wire> Store<W> {
         operation: &'static str,
         call: impl Future<Output = Result<T>> + Send,
     ) -> impl Future<Output = Result<T>> + Send {
+        Self::named(operation, self.wire.shared().driver.enter(call))
+    }
+
+    /// [`call`](Self::call) for a read.
+    fn read<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let entered = if self.wire.reads_anywhere() {
+            Driver::pass(call)
+        } else {
+            self.wire.shared().driver.enter(call)
+        };
+        Self::named(operation, entered)
+    }
+
+    fn named<T>(
+        operation: &'static str,
+        entered: Entered<'_, impl Future<Output = Result<T>> + Send>,
+    ) -> impl Future<Output = Result<T>> + Send {
         // No async block, into which the call would be copied once more.
-        let entered = self.wire.shared().driver.enter(call);
         entered.map(move |answer| answer.flatten().map_err(|error| error.with_operation(operation)))
     }
 
@@ -262,7 +287,7 @@ impl<W: Wire> CacheBackend for Store<W> {
     }
 
     fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
-        self.call("get", read::get(&*self.wire, prefix, key))
+        self.read("get", read::get(&*self.wire, prefix, key))
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
