@@ -1,7 +1,7 @@
 //! The two Redis clients side by side: `cargo bench --bench redis_clients`.
 //!
 //! Prints how many values a second each reads over loopback, in the best of rounds that alternate between the two (what
-//! else the machine does only ever slows a round down); what each gains by sending `set`s together; and what each answers
+//! else the machine does only ever slows a round down); what redis-rs gains by sending `set`s together; and what each answers
 //! while one primary of a cluster is killed and its replica takes over, both watching the same cluster. Only the ratios say
 //! anything on another machine.
 
@@ -49,10 +49,8 @@ fn main() {
     runtime.block_on(failover());
 }
 
-async fn fred(url: &str, deadline: Duration, is_shared: bool) -> Result<larder_fred::FredBackend> {
-    let config = larder_fred::RedisConfig::from_url(url)?
-        .with_deadline(deadline)
-        .with_shared_runtime(is_shared);
+async fn fred(url: &str, deadline: Duration) -> Result<larder_fred::FredBackend> {
+    let config = larder_fred::RedisConfig::from_url(url)?.with_deadline(deadline);
     let manager = larder_fred::ConnectionManager::from_config_strict(config).await?;
     Ok(manager.backend())
 }
@@ -69,7 +67,7 @@ fn throughput(runtime: &Runtime) {
     let server = RedisServer::start();
     let (fred, redis_rs) = runtime.block_on(async {
         let url = server.url();
-        let connected = futures::try_join!(fred(&url, PATIENT, false), redis_rs(&url, PATIENT, false));
+        let connected = futures::try_join!(fred(&url, PATIENT), redis_rs(&url, PATIENT, false));
         connected.expect("the fixture runs")
     });
     println!("   value  tasks  fred calls/s  redis-rs calls/s  redis-rs/fred");
@@ -93,23 +91,16 @@ fn throughput(runtime: &Runtime) {
 fn writes(runtime: &Runtime) {
     let server = RedisServer::start();
     println!("\n100 B written, calls/s by themselves, and together to that: median, and the middle half of the rounds");
-    println!("runtime  tasks  fred calls/s            together  redis-rs calls/s            together");
+    println!("runtime  tasks  redis-rs calls/s            together");
     for is_shared in [false, true] {
-        let (fred, redis_rs) = runtime.block_on(async {
-            let url = server.url();
-            let connected = futures::try_join!(fred(&url, PATIENT, is_shared), redis_rs(&url, PATIENT, is_shared));
-            connected.expect("the fixture runs")
-        });
-        let (fred_alone, redis_rs_alone) = (fred.unbatched(), redis_rs.unbatched());
+        let together = runtime.block_on(redis_rs(&server.url(), PATIENT, is_shared));
+        let together = together.expect("the fixture runs");
+        let alone = together.unbatched();
         for tasks in [16, 32, 128, 1_024] {
-            let [mut ones, mut others] = [Vec::new(), Vec::new()];
-            for round in 0..ROUNDS {
-                ones.push(pair(runtime, [&fred_alone, &fred], tasks, round));
-                others.push(pair(runtime, [&redis_rs_alone, &redis_rs], tasks, round));
-            }
-            let [(one, gain), (other, other_gain)] = [gains(ones), gains(others)];
+            let rounds = (0..ROUNDS).map(|round| pair(runtime, [&alone, &together], tasks, round));
+            let (rate, gain) = gains(rounds.collect());
             let name = if is_shared { "shared" } else { "own" };
-            println!("{name:>7}  {tasks:>5}  {one:>12.0}  {gain:>18}  {other:>16.0}  {other_gain:>18}");
+            println!("{name:>7}  {tasks:>5}  {rate:>16.0}  {gain:>18}");
         }
     }
 }
@@ -202,7 +193,7 @@ async fn failover() {
     let mut cluster = RedisCluster::start_with_replicas(NODE_TIMEOUT);
     let keys = [0, VICTIM].map(|home| cluster.key_at(home));
     let url = cluster.url();
-    let connected = futures::try_join!(fred(&url, BRIEF, false), redis_rs(&url, BRIEF, false));
+    let connected = futures::try_join!(fred(&url, BRIEF), redis_rs(&url, BRIEF, false));
     let (fred, redis_rs) = connected.expect("the fixture runs");
     let (began, over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let watching = [

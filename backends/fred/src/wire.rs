@@ -62,12 +62,6 @@ impl Wire for Link {
         answer.judge(self, limit, writes)
     }
 
-    fn gains_by_batched_sets(&self) -> bool {
-        // The commands of a batch stay as many as they were: what is saved is a turn of the router for each, and a thread
-        // of its own spends that again on handing the batch over.
-        self.shared.driver.is_shared()
-    }
-
     fn reads_anywhere(&self) -> bool {
         // They have no timer of fred's. On a cluster a connection may have to be waited for.
         self.cluster.is_none()

@@ -73,12 +73,6 @@ impl Driver {
         &self.handle
     }
 
-    /// Tells whether the runtime is somebody else's.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.owned.is_none()
-    }
-
     /// Runs `future` on the runtime and waits for it on the calling thread, which may be any but the runtime's own.
     pub fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let (sender, receiver) = sync_channel(1);
