@@ -22,7 +22,7 @@ use fred::{
     error::{Error as FredError, ErrorKind as FredKind},
     interfaces::{ClientLike, ClusterInterface},
     types::{
-        ClusterHash, CustomCommand, Key, Value,
+        ClusterHash, CustomCommand, Value,
         cluster::ClusterRouting,
         config::{Config, Options, Server, ServerConfig},
     },
@@ -32,7 +32,9 @@ use futures::{
     future::{BoxFuture, join_all},
 };
 use larder::{Error, ErrorKind, Result};
-use larder_redis_common::{Driver, Permit, REDIRECTIONS, Redirection, Sending, Settings, Watched, closed, slot_of};
+use larder_redis_common::{
+    Command, Driver, Permit, REDIRECTIONS, Redirection, Reply, Sending, Settings, Watched, closed, slot_of,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
@@ -40,7 +42,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{error, link::Link, wire::LEAST};
+use crate::{
+    error,
+    link::Link,
+    wire::{LEAST, run},
+};
 
 /// How often a node in trouble has the map of the slots looked at again, at the most.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -166,21 +172,16 @@ impl Cluster {
     /// Sends a command to the node that has the slot of `key`, and on to wherever that one says it is.
     ///
     /// A node that sends a command on has not run it, so a write is still applied once at the most.
-    pub(crate) async fn send<T, F>(
+    pub(crate) async fn send(
         self: &Arc<Self>,
         client: &Client,
-        key: &Key,
+        command: Command,
         limit: Duration,
         mut permit: Permit,
-        command: impl Fn(WithOptions<Client>, Sending) -> F + Send,
-    ) -> Answer<T>
-    where
-        F: Future<Output = Result<T, FredError>> + Send + 'static,
-        T: Send + 'static,
-    {
+    ) -> Answer<Reply> {
         let began = Instant::now();
         let left = || limit.saturating_sub(began.elapsed());
-        let slot = slot_of(key.as_bytes());
+        let slot = slot_of(command.key());
         let Some(owner) = self.owner(slot).or_else(|| {
             self.refresh(client);
             self.owner(slot)
@@ -203,19 +204,25 @@ impl Cluster {
                 timeout: Some(limit),
                 ..node.link.options.clone()
             });
+            let mut command = command.clone();
+            if let Err(refusal) = node.link.quoting.prepare(&mut command) {
+                return Answer {
+                    found: Err(refusal),
+                    by: Some(Arc::clone(&node.link)),
+                };
+            }
             // The place in flight goes with the command wherever it is sent on to.
             let found = match purpose {
                 Purpose::Owned => {
-                    let mut sent = node
-                        .link
-                        .see_through(permit, limit, || command(bounded, Sending::ByHash));
+                    let run = || run(bounded, command, Sending::ByHash);
+                    let mut sent = node.link.see_through(permit, limit, run);
                     let found = (&mut sent).await;
                     permit = sent.permit();
                     found
                 }
                 Purpose::Asked => {
-                    let command = || command(bounded.clone(), Sending::BySource);
-                    let mut sent = node.link.see_through(permit, limit, command);
+                    let run = || run(bounded.clone(), command, Sending::BySource);
+                    let mut sent = node.link.see_through(permit, limit, run);
                     let found = node.ask(&bounded, &mut sent).await;
                     permit = sent.permit();
                     found
@@ -294,7 +301,9 @@ impl Cluster {
         }
         let mut config = self.config.clone();
         config.server = ServerConfig::Centralized { server: server.clone() };
-        let link = Link::new(config, &self.settings, Driver::on(self.handle.clone()))?;
+        // A question that came between ASKING and its command would be asked for that.
+        let asks = purpose == Purpose::Owned;
+        let link = Link::new(config, &self.settings, Driver::on(self.handle.clone()), asks)?;
         link.begin();
         let node = Arc::new(Node {
             link,

@@ -44,7 +44,7 @@ pub(crate) fn servers(settings: &Settings) -> Result<Config> {
         username: settings.user.clone(),
         password: settings.password.clone(),
         database: settings.database,
-        // RESP2 costs less to read. Of clusters the nodes are not asked what `Quoting` has to know.
+        // RESP2 costs less to read. On a cluster not every connection can be asked what `Quoting` has to know.
         version: if settings.resp3.unwrap_or(is_cluster) && fits_hello(settings) {
             RespVersion::RESP3
         } else {

@@ -13,7 +13,7 @@ use fred::{
     interfaces::{ClientLike, EventInterface},
     types::{
         ConnectHandle,
-        config::{Config, Options, Server},
+        config::{Blocking, Config, Options, Server},
     },
 };
 use futures::future::{Either, OptionFuture, join, join_all, select};
@@ -39,6 +39,9 @@ pub(crate) struct Link {
     pub(crate) silence: Silence,
     pub(crate) deadlines: Deadlines,
     pub(crate) boxes: Boxes,
+    /// Whether GET needs no runtime around it: on a cluster a connection may have to be waited for, and a blocking command
+    /// of the user's may have to be interrupted.
+    pub(crate) reads_anywhere: bool,
     connect_timeout: Duration,
     /// The connections to the nodes, where this is a cluster.
     pub(crate) cluster: Option<Arc<Cluster>>,
@@ -69,8 +72,8 @@ impl Current {
 }
 
 impl Link {
-    /// Builds a connection that is not yet being made.
-    pub(crate) fn new(servers: Config, settings: &Settings, driver: Driver) -> Result<Arc<Self>> {
+    /// Builds a connection that is not yet being made, whose server is to be [asked](Quoting) or not.
+    pub(crate) fn new(servers: Config, settings: &Settings, driver: Driver, asks: bool) -> Result<Arc<Self>> {
         let built = {
             let _entered = driver.handle().enter();
             config::builder(servers, settings).build()
@@ -78,20 +81,21 @@ impl Link {
         let client = built.map_err(|error| {
             Error::new(ErrorKind::InvalidInput, error::printable(error.details())).with_source(error)
         })?;
-        Ok(Self::around(client, settings, driver))
+        Ok(Self::around(client, settings, driver, asks))
     }
 
     /// Wraps a client that its owner connects and closes.
     pub(crate) fn of_client(client: Client, driver: Driver) -> Arc<Self> {
         let settings = config::settings_of(&client.client_config());
-        let link = Self::around(client, &settings, driver);
+        let link = Self::around(client, &settings, driver, true);
         link.ask();
         link
     }
 
-    fn around(client: Client, settings: &Settings, driver: Driver) -> Arc<Self> {
+    fn around(client: Client, settings: &Settings, driver: Driver, asks: bool) -> Arc<Self> {
         let failures = client.error_rx();
-        let quoting = Arc::new(Quoting::of(&client));
+        let reads_anywhere = !client.is_clustered() && client.client_config().blocking != Blocking::Interrupt;
+        let quoting = Arc::new(Quoting::new(&client, asks));
         let cluster = client.is_clustered();
         let cluster = cluster.then(|| {
             let handle = driver.handle().clone();
@@ -111,6 +115,7 @@ impl Link {
             options,
             deadlines: Deadlines::new(settings.deadline, driver.handle().clone()),
             boxes: Boxes::default(),
+            reads_anywhere,
             shared: Shared::new(settings, driver),
             silence: Silence::new(settings.deadline),
             connect_timeout: settings.connect_timeout,
@@ -165,8 +170,8 @@ impl Link {
                 let left = self.connect_timeout.saturating_sub(began.elapsed());
                 if let Some(cluster) = &self.cluster {
                     cluster.open(&client, left).await;
-                } else if self.asking.lock().is_some() {
-                    let _ = timeout(left, self.quoting.asked()).await;
+                } else {
+                    self.quoting.asked(left).await;
                 }
                 Contact::Made
             }

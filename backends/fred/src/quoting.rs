@@ -11,20 +11,23 @@ use std::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
+    time::Duration,
 };
 
 use fred::{
-    clients::Client,
+    clients::{Client, WithOptions},
     error::{Error as FredError, ErrorKind as FredKind},
     interfaces::{ClientLike, EventInterface},
     types::{ClusterHash, CustomCommand, RespVersion, Value, config::Options},
 };
 use futures::future::join_all;
+use larder::ErrorKind;
 use larder_redis_common::{Command, Sending};
 use tokio::{
     runtime::Handle,
     sync::{broadcast::error::RecvError, watch},
     task::AbortHandle,
+    time::timeout,
 };
 
 use crate::error;
@@ -42,6 +45,8 @@ const ANSWERED: u16 = 1 << ASKED.len();
 #[derive(Debug)]
 pub(crate) struct Quoting {
     is_resp2: bool,
+    /// Somebody asks.
+    is_asking: bool,
     /// A bit for each of [`ASKED`] that the server does not know, and whether it has said so.
     unknown: AtomicU16,
     /// Tells whether the server was asked.
@@ -49,18 +54,33 @@ pub(crate) struct Quoting {
 }
 
 impl Quoting {
-    pub(crate) fn of(client: &Client) -> Self {
+    /// For the server of `client`, which is to be asked or not.
+    pub(crate) fn new(client: &Client, asks: bool) -> Self {
+        let is_resp2 = client.protocol_version() == RespVersion::RESP2;
         Self {
-            is_resp2: client.protocol_version() == RespVersion::RESP2,
+            is_resp2,
+            is_asking: is_resp2 && asks && !client.is_clustered(),
             unknown: AtomicU16::new(0),
             asked: watch::Sender::new(false),
         }
     }
 
-    /// Waits until a server has been asked.
-    pub(crate) async fn asked(&self) {
-        // The sender is here.
-        let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
+    /// Waits, `limit` at the most, until the server has been asked, where it is to be.
+    pub(crate) async fn asked(&self, limit: Duration) {
+        if self.is_asking {
+            let mut asked = self.asked.subscribe();
+            // The sender is here.
+            let _ = timeout(limit, asked.wait_for(|asked| *asked)).await;
+        }
+    }
+
+    /// Tells whether a command is to wait until the server has been [asked](Self::asked): nothing else keeps its bytes from
+    /// being quoted.
+    pub(crate) fn holds(&self, command: &Command) -> bool {
+        self.is_asking
+            && matches!(command, Command::Set { .. })
+            && self.unknown.load(Ordering::Relaxed) == 0
+            && !*self.asked.borrow()
     }
 
     /// Makes a command safe to send, or refuses it in the server's stead.
@@ -80,9 +100,10 @@ impl Quoting {
                 args,
                 sending,
             } => {
-                let is_known = self.unknown.load(Ordering::Relaxed) & ANSWERED != 0 && self.check("EVALSHA").is_ok();
+                let is_answered = self.unknown.load(Ordering::Relaxed) & ANSWERED != 0;
                 let words = [script.hash().as_bytes(), b"1", key].into_iter();
-                if !is_known && !is_quoted_as_text(words.chain(args.iter().map(|word| &**word))) {
+                let words = words.chain(args.iter().map(|word| &**word));
+                if self.check("EVALSHA").is_err() || !is_answered && !is_quoted_as_text(words) {
                     // Then the script itself is all that is quoted.
                     *sending = Sending::BySource;
                 }
@@ -103,31 +124,48 @@ impl Quoting {
         }
     }
 
-    /// Asks by the names alone, with nothing to quote. It takes no rights: servers count arguments before they look at
-    /// those. Answers whether the connection lasted.
-    async fn ask(&self, client: &Client, options: &Options) -> bool {
+    /// Asks for as long as it takes, or until the connection is lost.
+    async fn ask_until_answered(&self, client: &Client, options: &Options) -> Option<()> {
         let client = client.with_options(options);
-        let asked = ASKED.map(|name| {
-            let alone = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
-            client.custom::<Value, Value>(alone, Vec::new())
-        });
-        let answers = join_all(asked).await;
-        let is_lost = |answer: &Result<Value, FredError>| {
-            let failure = answer.as_ref().err();
-            failure.is_some_and(|failure| error::kind(failure).is_unavailable())
-        };
-        let lasted = !answers.iter().any(is_lost);
-        if lasted {
-            let bits = answers.iter().enumerate().map(|(place, answer)| {
-                let failure = answer.as_ref().err();
-                let is_unknown = failure.is_some_and(|failure| failure.details().starts_with("ERR unknown command"));
-                u16::from(is_unknown) << place
-            });
-            self.unknown.store(bits.sum::<u16>() | ANSWERED, Ordering::Relaxed);
+        loop {
+            match ask(&client).await {
+                Ok(unknown) => {
+                    self.unknown.store(unknown | ANSWERED, Ordering::Relaxed);
+                    return Some(());
+                }
+                Err(ErrorKind::Timeout) => {
+                    // Nobody waits any longer.
+                    self.asked.send_replace(true);
+                }
+                Err(_) => return None,
+            }
         }
-        self.asked.send_replace(true);
-        lasted
     }
+
+    /// Forgets what the server of a former connection knew.
+    fn forget(&self) {
+        self.asked.send_replace(false);
+        self.unknown.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Asks by the names alone, with nothing to quote. It takes no rights: servers count arguments before they look at those.
+/// Answers the bits of those that are unknown.
+async fn ask(client: &WithOptions<Client>) -> Result<u16, ErrorKind> {
+    let asked = ASKED.map(|name| {
+        let alone = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+        client.custom::<Value, Value>(alone, Vec::new())
+    });
+    let mut unknown = 0;
+    for (place, answer) in join_all(asked).await.iter().enumerate() {
+        let Err(failure) = answer else { continue };
+        let kind = error::kind(failure);
+        if kind.is_unavailable() {
+            return Err(kind);
+        }
+        unknown |= u16::from(failure.details().starts_with("ERR unknown command")) << place;
+    }
+    Ok(unknown)
 }
 
 #[cold]
@@ -147,6 +185,8 @@ fn refuse(unknown: u16, name: &str) -> Result<(), FredError> {
 fn is_quoted_as_text<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut room = QUOTED;
     words.all(|word| {
+        // As a string of C, which ends at a zero.
+        let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
         let quoted = &word[..word.len().min(room)];
         // Two quotes and a space.
         room = room.saturating_sub(quoted.len() + 3);
@@ -160,11 +200,11 @@ pub(crate) struct Asking(AbortHandle);
 impl Asking {
     /// Begins to, where it is necessary: before `client` connects, or after that.
     pub(crate) fn begin(client: &Client, quoting: &Arc<Quoting>, options: &Options, on: &Handle) -> Option<Self> {
-        if !quoting.is_resp2 || client.is_clustered() {
+        if !quoting.is_asking {
             return None;
         }
         let mut made = client.reconnect_rx();
-        let is_connected = client.is_connected();
+        let was_made = client.is_connected();
         let (client, asked) = (client.clone(), Arc::clone(quoting));
         // Of a connection that is made fred tells before it calls itself connected.
         let options = Options {
@@ -172,10 +212,23 @@ impl Asking {
             ..options.clone()
         };
         let task = on.spawn(async move {
+            let mut is_made = was_made;
             // A proxy that ends the connection for such a question must not be asked on every one.
-            let mut lasted = !is_connected || asked.ask(&client, &options).await;
-            while !matches!(made.recv().await, Err(RecvError::Closed)) {
-                lasted = !lasted || asked.ask(&client, &options).await;
+            let mut was_lost = false;
+            loop {
+                if is_made {
+                    asked.forget();
+                    was_lost = !was_lost && asked.ask_until_answered(&client, &options).await.is_none();
+                    asked.asked.send_replace(true);
+                }
+                is_made = match made.recv().await {
+                    // Its owner has ended the client, and may begin it anew.
+                    Err(RecvError::Closed) => {
+                        made = client.reconnect_rx();
+                        false
+                    }
+                    _ => true,
+                };
             }
         });
         Some(Self(task.abort_handle()))
@@ -199,6 +252,8 @@ mod tests {
         for (key, arg, expected) in [
             ("user:1".to_owned(), &b"5000"[..], true),
             ("user:1".to_owned(), &[0xff][..], false),
+            // What is behind a zero is not quoted, and takes no room.
+            ("a\0".to_owned() + &"k".repeat(room), &[0xff][..], false),
             // An argument of bytes where there is room for a last one behind its quote, and none.
             ("k".repeat(room - 1), &[0xff][..], false),
             ("k".repeat(room), &[0xff][..], true),

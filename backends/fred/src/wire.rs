@@ -36,35 +36,38 @@ impl Wire for Link {
 
     async fn send_within(&self, mut command: Command, limit: Duration, permit: Permit) -> Result<Reply> {
         let writes = command.writes();
-        self.judge_within(limit, self.quoting.prepare(&mut command), writes)?;
         let answer = if let Some(cluster) = &self.cluster {
-            let (client, key) = (self.client(), Key::from(command.key()));
-            let command = |node, needed| run(node, command.clone(), needed);
             // Boxed, so that what only clusters need is no part of every call.
-            Box::pin(cluster.send(&client, &key, limit, permit, command)).await
+            Box::pin(cluster.send(&self.client(), command, limit, permit)).await
         } else {
+            if self.quoting.holds(&command) {
+                self.quoting.asked(limit).await;
+            }
+            self.judge_within(limit, self.quoting.prepare(&mut command), writes)?;
             // Sent once, so that nothing is cloned. What is only read may be sent late, and has no timer of fred's.
             let is_read = matches!(command, Command::Get { .. } | Command::GetMany { .. });
-            let unbounded = is_read && limit == self.deadlines.span();
+            let unbounded = is_read && limit == self.deadlines.span() && self.deadlines.are_watched();
             let client = if unbounded {
                 self.reader()
             } else {
                 self.bounded_by(limit)
             };
             let command = || run(client, command, Sending::ByHash);
-            let sent = if unbounded {
-                self.see_through_by(permit, &self.deadlines, command)
+            Answer::of(if unbounded {
+                self.see_through_by(permit, &self.deadlines, command).await
+            } else if is_read {
+                // It may have no runtime around it, which fred's timer needs.
+                let sent = self.see_through(permit, limit, command);
+                self.shared.driver.enter(sent).await?
             } else {
-                self.see_through(permit, limit, command)
-            };
-            Answer::of(sent.await)
+                self.see_through(permit, limit, command).await
+            })
         };
         answer.judge(self, limit, writes)
     }
 
     fn reads_anywhere(&self) -> bool {
-        // They have no timer of fred's. On a cluster a connection may have to be waited for.
-        self.cluster.is_none()
+        self.reads_anywhere
     }
 
     fn is_clustered(&self) -> bool {
@@ -109,7 +112,7 @@ impl Wire for Link {
 
 impl Connection for Link {
     fn prepare(settings: &Settings, driver: Driver) -> Result<Arc<Self>> {
-        Self::new(config::servers(settings)?, settings, driver)
+        Self::new(config::servers(settings)?, settings, driver, true)
     }
 
     fn begin(&self) {
@@ -132,7 +135,7 @@ impl Connection for Link {
     }
 }
 
-async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Reply, FredError> {
+pub(crate) async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Reply, FredError> {
     let answer: Result<Value, FredError> = match command {
         Command::Get { key } => client.get(key).await,
         Command::GetMany { keys } => {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 /// How many boxes are kept: as many commands as are under way at the same time where batches are not yet worth it, and
 /// more.
-const KEPT: usize = 32;
+const KEPT: usize = 128;
 
 /// Boxes for the futures of a client, which take kilobytes.
 ///

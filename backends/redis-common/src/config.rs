@@ -202,8 +202,7 @@ impl RedisConfig {
     /// larder-fred's client drops an answer of RESP2 that it can not read, and gives every later one to the call before.
     /// Such is an error that quotes bytes, as servers answer to commands that they do not know. So in RESP2 larder-fred asks
     /// on every connection which commands the server knows, by the names alone, and sends no other; the server counts these
-    /// questions as errors. On a cluster in RESP2 nobody asks: choose it only where every node has GET, SET, UNLINK,
-    /// PEXPIRE and SCAN.
+    /// questions as errors. What is in the client's hands as it connects again, to a server that knows less, is not covered.
     #[must_use]
     pub fn with_resp3(mut self, resp3: bool) -> Self {
         self.settings.resp3 = Some(resp3);

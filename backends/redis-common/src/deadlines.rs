@@ -1,6 +1,15 @@
 //! Deadlines that cost little where they are kept.
 
-use std::{collections::VecDeque, mem, sync::Arc, task::Waker, time::Duration};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -21,6 +30,8 @@ pub struct Deadlines {
     span: Duration,
     handle: Handle,
     queue: Arc<Mutex<Queue>>,
+    /// The task has been polled, and has not ended.
+    is_watching: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +80,7 @@ impl Deadlines {
             span,
             handle,
             queue: Arc::default(),
+            is_watching: Arc::default(),
         }
     }
 
@@ -76,6 +88,17 @@ impl Deadlines {
     #[must_use]
     pub fn span(&self) -> Duration {
         self.span
+    }
+
+    /// Tells whether the task is there that sees to the deadlines; if not, it is begun. Until it runs, a call needs a timer of
+    /// its own: where the runtime is the callers', the task may have to wait for a thread that one of them keeps.
+    #[must_use]
+    pub fn are_watched(&self) -> bool {
+        if self.is_watching.load(Ordering::Relaxed) {
+            return true;
+        }
+        self.begin_watch();
+        false
     }
 
     /// Begins to wait: the caller is woken when its time is over.
@@ -93,18 +116,27 @@ impl Deadlines {
             caller: Some(caller),
         });
         if matches!(queue.watch, Watch::Off) {
-            queue.watch = Watch::Begun;
             drop(queue);
-            self.begin_watch(end);
+            self.begin_watch();
         }
         Ticket { number, end }
     }
 
     #[cold]
-    fn begin_watch(&self, first: Instant) {
-        let watcher = Watcher(Some(Arc::clone(&self.queue)));
+    fn begin_watch(&self) {
+        {
+            let mut queue = self.queue.lock();
+            if !matches!(queue.watch, Watch::Off) || queue.is_closed && queue.waiting == 0 {
+                return;
+            }
+            queue.watch = Watch::Begun;
+        }
+        let watcher = Watcher {
+            queue: Some(Arc::clone(&self.queue)),
+            is_watching: Arc::clone(&self.is_watching),
+        };
         // On a runtime that has ended it is dropped at once.
-        let task = self.handle.spawn(watch(watcher, self.span, first));
+        let task = self.handle.spawn(watch(watcher, self.span));
         let mut queue = self.queue.lock();
         if matches!(queue.watch, Watch::Begun) {
             queue.watch = Watch::On(task.abort_handle());
@@ -179,7 +211,7 @@ impl Queue {
     }
 
     /// Takes out those whose time is over, and tells when to look again; never, where nobody came since the last look.
-    fn look(&mut self, span: Duration, seen: &mut u64) -> (Vec<Waker>, Option<Instant>) {
+    fn look(&mut self, span: Duration, seen: &mut Option<u64>) -> (Vec<Waker>, Option<Instant>) {
         let now = Instant::now();
         let mut late = Vec::new();
         while self.places.front().is_some_and(|first| first.end <= now) {
@@ -188,21 +220,25 @@ impl Queue {
         let next = match self.places.front() {
             Some(first) => Some(first.end),
             // Who comes from now on ends no earlier.
-            None if self.next != *seen && !self.is_closed => Some(now + span),
+            None if *seen != Some(self.next) && !self.is_closed => Some(now + span),
             None => None,
         };
-        *seen = self.next;
+        *seen = Some(self.next);
         (late, next)
     }
 }
 
 /// The task's hold on what it looks after, while there is anything to look after.
-struct Watcher(Option<Arc<Mutex<Queue>>>);
+struct Watcher {
+    queue: Option<Arc<Mutex<Queue>>>,
+    is_watching: Arc<AtomicBool>,
+}
 
 impl Drop for Watcher {
     /// Where the task is dropped with its runtime, all are woken to see that.
     fn drop(&mut self) {
-        let Some(queue) = self.0.take() else { return };
+        let Some(queue) = self.queue.take() else { return };
+        self.is_watching.store(false, Ordering::Relaxed);
         let mut queue = queue.lock();
         queue.watch = Watch::Off;
         queue.waiting = 0;
@@ -212,15 +248,21 @@ impl Drop for Watcher {
     }
 }
 
-async fn watch(mut watcher: Watcher, span: Duration, first: Instant) {
-    let mut next = first;
-    let mut seen = 0;
+async fn watch(mut watcher: Watcher, span: Duration) {
+    watcher.is_watching.store(true, Ordering::Relaxed);
+    let mut next = Instant::now() + span;
+    if let Some(queue) = &watcher.queue {
+        // Somebody may have come before this.
+        next = queue.lock().places.front().map_or(next, |first| first.end);
+    }
+    let mut seen = None;
     loop {
         sleep_until(next).await;
-        let Some(queue) = &watcher.0 else { return };
+        let Some(queue) = &watcher.queue else { return };
         let mut queue = queue.lock();
         let (late, again) = queue.look(span, &mut seen);
         if again.is_none() {
+            watcher.is_watching.store(false, Ordering::Relaxed);
             queue.watch = Watch::Off;
             queue.places.shrink_to(EMPTY);
         }
@@ -228,166 +270,10 @@ async fn watch(mut watcher: Watcher, span: Duration, first: Instant) {
         late.into_iter().for_each(Waker::wake);
         match again {
             Some(end) => next = end,
-            None => watcher.0 = None,
+            None => watcher.queue = None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        task::Wake,
-    };
-
-    use tokio::{
-        runtime::{Builder, Runtime},
-        task::yield_now,
-        time::advance,
-    };
-
-    use super::*;
-
-    const SPAN: Duration = Duration::from_millis(250);
-
-    #[derive(Default)]
-    struct Caller(AtomicUsize);
-
-    impl Wake for Caller {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    impl Caller {
-        fn new() -> (Arc<Self>, Waker) {
-            let caller = Arc::new(Self::default());
-            (Arc::clone(&caller), Waker::from(caller))
-        }
-
-        fn woken(&self) -> usize {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
-    fn runtime() -> Runtime {
-        let mut builder = Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().unwrap()
-    }
-
-    /// Lets the watch do what it has to, now.
-    async fn settle() {
-        for _ in 0..10 {
-            yield_now().await;
-        }
-    }
-
-    async fn pass(span: Duration) {
-        settle().await;
-        advance(span).await;
-        settle().await;
-    }
-
-    fn tasks() -> usize {
-        Handle::current().metrics().num_alive_tasks()
-    }
-
-    #[test]
-    fn each_is_woken_at_its_end_and_one_task_sees_to_all() {
-        runtime().block_on(async {
-            let deadlines = Deadlines::new(SPAN, Handle::current());
-            let callers: Vec<_> = (0..5).map(|_| Caller::new()).collect();
-            let mut tickets = Vec::new();
-            for (_, waker) in &callers {
-                tickets.push(deadlines.enter(waker));
-                pass(Duration::from_millis(10)).await;
-            }
-            assert_eq!(tasks(), 1);
-            // The second has its answer.
-            deadlines.leave(&tickets[1]);
-            pass(Duration::from_millis(199)).await;
-            assert!(callers.iter().all(|(caller, _)| caller.woken() == 0));
-            for (place, ((caller, waker), ticket)) in callers.iter().zip(&tickets).enumerate() {
-                pass(Duration::from_millis(if place == 0 { 1 } else { 10 })).await;
-                assert_eq!(caller.woken(), usize::from(place != 1), "{place}");
-                assert!(deadlines.is_over(ticket, waker), "{place}");
-                deadlines.leave(ticket);
-            }
-            pass(SPAN).await;
-            pass(SPAN).await;
-            assert_eq!(tasks(), 0);
-
-            // Who comes after that has a new one.
-            let (caller, waker) = Caller::new();
-            let ticket = deadlines.enter(&waker);
-            assert!(!deadlines.is_over(&ticket, &waker));
-            pass(SPAN).await;
-            assert_eq!(caller.woken(), 1);
-        });
-    }
-
-    #[test]
-    fn the_caller_who_polled_last_is_woken() {
-        runtime().block_on(async {
-            let deadlines = Deadlines::new(SPAN, Handle::current());
-            let ((former, first), (latter, second)) = (Caller::new(), Caller::new());
-            let ticket = deadlines.enter(&first);
-            assert!(!deadlines.is_over(&ticket, &second));
-            pass(SPAN).await;
-            assert_eq!((former.woken(), latter.woken()), (0, 1));
-        });
-    }
-
-    #[test]
-    fn one_that_waits_long_keeps_no_room_for_those_that_come_and_go() {
-        runtime().block_on(async {
-            let deadlines = Deadlines::new(SPAN, Handle::current());
-            let (_, waker) = Caller::new();
-            let first = deadlines.enter(&waker);
-            for _ in 0..10_000 {
-                deadlines.leave(&deadlines.enter(&waker));
-                assert!(deadlines.queue.lock().places.len() <= 2 + EMPTY);
-            }
-            let last = deadlines.enter(&waker);
-            assert!(!deadlines.is_over(&first, &waker) && !deadlines.is_over(&last, &waker));
-            deadlines.leave(&first);
-            deadlines.leave(&first);
-            assert!(!deadlines.is_over(&last, &waker));
-            assert_eq!(deadlines.queue.lock().waiting, 1);
-        });
-    }
-
-    #[test]
-    fn closing_leaves_no_task_and_lets_nobody_wait_in_vain() {
-        runtime().block_on(async {
-            let deadlines = Deadlines::new(SPAN, Handle::current());
-            let (caller, waker) = Caller::new();
-            deadlines.leave(&deadlines.enter(&waker));
-            settle().await;
-            deadlines.close();
-            settle().await;
-            assert_eq!(tasks(), 0);
-
-            deadlines.enter(&waker);
-            drop(deadlines);
-            settle().await;
-            assert_eq!((tasks(), caller.woken()), (1, 0));
-            pass(SPAN).await;
-            assert_eq!((tasks(), caller.woken()), (0, 1));
-        });
-    }
-
-    #[test]
-    fn where_the_runtime_ends_nobody_is_left_waiting() {
-        let runtime = runtime();
-        let deadlines = Deadlines::new(SPAN, runtime.handle().clone());
-        let (caller, waker) = Caller::new();
-        let ticket = deadlines.enter(&waker);
-        drop(runtime);
-        assert_eq!(caller.woken(), 1);
-        assert!(deadlines.is_over(&ticket, &waker));
-        let late = deadlines.enter(&waker);
-        assert_eq!(caller.woken(), 2);
-        assert!(deadlines.is_over(&late, &waker));
-    }
-}
+mod tests;

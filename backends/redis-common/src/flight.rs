@@ -216,10 +216,24 @@ pub trait Watched: Send + Sync + 'static {
             Err(failure) if Self::is_timeout(failure) => match self.silence().goes_on(limit) {
                 Finding::Suspect => self.probe_later(),
                 Finding::Known => {}
-                Finding::Silent => self.replace_connection(),
+                Finding::Silent => self.replace_soon(),
             },
             _ => self.silence().broken(),
         }
+    }
+
+    /// Replaces the connection, but not on the caller's thread, on which no runtime may be to be entered any more.
+    #[cold]
+    fn replace_soon(&self)
+    where
+        Self: Sized,
+    {
+        let connection = self.this();
+        self.handle().spawn(async move {
+            if let Some(connection) = connection.upgrade() {
+                connection.replace_connection();
+            }
+        });
     }
 
     /// Sees to it that a silence ends, where nobody else asks for anything.

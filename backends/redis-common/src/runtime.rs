@@ -96,7 +96,7 @@ impl Driver {
         }
     }
 
-    /// [`enter`](Self::enter) for what needs no runtime around it.
+    /// [`enter`](Self::enter) for what needs no runtime around it, and waits for one answer.
     pub(crate) fn pass<F: Future>(future: F) -> Entered<'static, F> {
         Entered { handle: None, future }
     }
@@ -116,12 +116,20 @@ impl<F: Future> Future for Entered<'_, F> {
     type Output = Result<F::Output>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let Some(handle) = this.handle else {
-            return poll_on(this.future, context).map(Ok);
+            // It waits for one thing, which is there when a turn that has ended is begun anew.
+            return if has_budget_remaining() {
+                this.future.poll(context).map(Ok)
+            } else {
+                pin!(unconstrained(this.future)).poll(context).map(Ok)
+            };
         };
+        // A caller may block on this inside a tokio task that has used up its turn. Every wait would then be put off to the
+        // task's next turn, which never comes.
+        let mut future = pin!(unconstrained(this.future.as_mut()));
         let answer = match Handle::try_current() {
-            Ok(current) if current.id() == handle.id() => poll_on(this.future, context),
+            Ok(current) if current.id() == handle.id() => future.as_mut().poll(context),
             // To enter would panic.
             Err(error) if error.is_thread_local_destroyed() => {
                 let message = "the thread that makes the call is ending; make it before its thread-locals are dropped";
@@ -129,20 +137,10 @@ impl<F: Future> Future for Entered<'_, F> {
             }
             _ => {
                 let _entered = handle.enter();
-                poll_on(this.future, context)
+                future.as_mut().poll(context)
             }
         };
         answer.map(Ok)
-    }
-}
-
-/// A caller may block on a call inside a tokio task that has used up its turn. Every wait would then be put off to the
-/// task's next turn, which never comes.
-fn poll_on<F: Future>(mut future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-    if has_budget_remaining() {
-        future.poll(context)
-    } else {
-        pin!(unconstrained(future.as_mut())).poll(context)
     }
 }
 

@@ -153,6 +153,7 @@ suite! {$
             the_only_worker_of_a_tokio_is_blocked_by_calls_that_end,
             the_only_thread_of_smol_is_blocked_by_calls_that_end,
             a_deadline_ends_a_blocking_call_on_the_only_thread_of_a_runtime,
+            a_large_batch_of_a_tokio_task_that_blocks_takes_more_than_a_tasks_turn,
             blocking_connects_tell_a_server_that_is_away_from_a_wrong_password,
             a_blocking_manager_leaves_no_connection_behind,
         }

@@ -6,7 +6,7 @@ use larder::{CacheBackend, ErrorKind};
 use larder_fred::{ConnectionManager, fred};
 use testkit::RedisServer;
 
-use crate::support::{block_on, config, eventually, minutes};
+use crate::support::{block_on, config, eventually, eventually_async, minutes};
 
 const WITHOUT_SET: [&str; 3] = ["--rename-command", "SET", ""];
 
@@ -50,6 +50,26 @@ fn a_server_that_comes_back_without_a_command_is_asked_again() {
         }
         sets_fail_and_move_no_answer(&backend).await;
     });
+}
+
+#[test]
+fn a_write_that_comes_before_the_answer_waits_for_it() {
+    for _ in 0..10 {
+        let server = RedisServer::start_with(&WITHOUT_SET);
+        server.command::<()>(&["MSET", "a", "1", "b", "2"]);
+        block_on(async {
+            let backend = ConnectionManager::from_config_lazy(config(&server, false))
+                .unwrap()
+                .backend();
+            eventually_async("the server is connected to", async || {
+                let bytes = Bytes::from_static(&[0xff]);
+                let error = backend.set("k", bytes, minutes(1)).await.unwrap_err();
+                error.kind() == ErrorKind::Server
+            })
+            .await;
+            sets_fail_and_move_no_answer(&backend).await;
+        });
+    }
 }
 
 #[test]

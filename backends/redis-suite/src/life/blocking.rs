@@ -1,6 +1,10 @@
 //! Blocking calls, on every kind of thread there is.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use larder::{BlockingCache, Cache, CacheBackend, ErrorKind, LoadError};
 use larder_redis_common::RedisConfig;
@@ -8,7 +12,7 @@ use testkit::RedisServer;
 
 use crate::{
     Client,
-    support::{config, config_of, eventually},
+    support::{config, config_of, eventually, runtime},
 };
 
 fn own_thread(server: &RedisServer) -> RedisConfig {
@@ -163,4 +167,22 @@ pub(crate) fn a_blocking_manager_leaves_no_connection_behind<C: Client>() {
         round(&cache(&manager));
     }
     eventually("the connections are gone", || crate::support::clients(&server) == 0);
+}
+
+pub(crate) fn a_large_batch_of_a_tokio_task_that_blocks_takes_more_than_a_tasks_turn<C: Client>() {
+    let server = RedisServer::start();
+    let manager = C::from_config_strict_blocking(own_thread(&server)).unwrap();
+    let cache = cache(&manager);
+    within_a_minute(move || {
+        let (began, keys) = (Instant::now(), || (0..1_000).map(|key| key.to_string()));
+        let batches = async move {
+            cache.set_many(keys().map(|key| (key, 1)), "1h").unwrap();
+            assert_eq!(cache.get_many::<u8>(keys()).unwrap().len(), 1_000);
+            assert_eq!(cache.delete_many(keys()).unwrap(), 1_000);
+        };
+        let runtime = runtime(1);
+        runtime.block_on(runtime.spawn(batches)).unwrap();
+        // Answers that wait for the task's next turn come when the deadline wakes it.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    });
 }
