@@ -40,7 +40,8 @@ impl Wire for Link {
             // Boxed, so that what only clusters need is no part of every call.
             Box::pin(cluster.send(&self.client(), command, limit, permit)).await
         } else {
-            if self.quoting.holds(&command) {
+            // Without a connection it fails at once.
+            if self.quoting.holds(&command) && self.client().is_connected() {
                 self.quoting.asked(limit).await;
             }
             self.judge_within(limit, self.quoting.prepare(&mut command), writes)?;

@@ -20,6 +20,9 @@ pub trait Client: fmt::Debug + Clone + Send + Sync + Sized + 'static {
     /// How many commands the client may have in its hands, past the check of their deadline, as a connection stalls.
     const HOLDS: usize;
 
+    /// Whether single writes at the same time go together.
+    const PUTS_SETS_TOGETHER: bool;
+
     fn from_config(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
     fn from_config_strict(config: RedisConfig) -> impl Future<Output = Result<Self>> + Send;
     fn from_config_lazy(config: RedisConfig) -> Result<Self>;
@@ -172,11 +175,11 @@ impl Settings {
     }
 }
 
-/// Makes a [`Client`] of the `ConnectionManager` of a crate: the client's name, the crate's, its backend's, and what it
-/// holds.
+/// Makes a [`Client`] of the `ConnectionManager` of a crate: the client's name, the crate's, its backend's, what it holds, and
+/// whether it puts `set`s together.
 #[macro_export]
 macro_rules! client {
-    ($client:ident of $krate:ident, $backend:ident, holds $holds:literal) => {
+    ($client:ident of $krate:ident, $backend:ident, holds $holds:literal, puts sets together: $together:literal) => {
         use $krate::{ConnectionManager, RedisConfig, $backend};
 
         #[derive(Debug, Clone)]
@@ -186,6 +189,8 @@ macro_rules! client {
             type Backend = $backend;
 
             const HOLDS: usize = $holds;
+
+            const PUTS_SETS_TOGETHER: bool = $together;
 
             async fn from_config(config: RedisConfig) -> larder::Result<Self> {
                 ConnectionManager::from_config(config).await.map(Self)

@@ -1,9 +1,11 @@
 //! Servers that change what they know, in RESP2, in which fred drops what it can not read.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use fred::{interfaces::ClientLike, prelude::Builder};
 use larder::{CacheBackend, ErrorKind};
-use larder_fred::{ConnectionManager, fred};
+use larder_fred::{ConnectionManager, RedisConfig, fred};
 use testkit::RedisServer;
 
 use crate::support::{block_on, config, eventually, eventually_async, minutes};
@@ -70,6 +72,24 @@ fn a_write_that_comes_before_the_answer_waits_for_it() {
             sets_fail_and_move_no_answer(&backend).await;
         });
     }
+}
+
+#[test]
+fn a_write_before_the_first_connection_fails_at_once() {
+    let url = format!("redis://127.0.0.1:{}/0", RedisServer::reserve_port());
+    let patient = RedisConfig::from_url(&url)
+        .unwrap()
+        .with_deadline(Duration::from_mins(1));
+    block_on(async {
+        let backend = ConnectionManager::from_config_lazy(patient).unwrap().backend();
+        let began = Instant::now();
+        let error = backend
+            .set("k", Bytes::from_static(&[0xff]), minutes(1))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    });
 }
 
 #[test]

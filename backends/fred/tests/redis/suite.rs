@@ -1,6 +1,6 @@
 //! What holds for every client.
 
-redis_suite::client!(Fred of larder_fred, FredBackend, holds 1);
+redis_suite::client!(Fred of larder_fred, FredBackend, holds 1, puts sets together: false);
 
 redis_suite::tests!(Fred);
 

@@ -1,6 +1,6 @@
 //! What holds for every client.
 
-redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend, holds 0);
+redis_suite::client!(RedisRs of larder_redis_rs, RedisRsBackend, holds 0, puts sets together: true);
 
 redis_suite::tests!(RedisRs);
 
