@@ -188,9 +188,9 @@ struct Late<B: CacheBackend>(B, Sender<Option<Result<()>>>);
 
 impl<B: CacheBackend> Drop for Late<B> {
     fn drop(&mut self) {
-        // Where it needs no runtime it goes out, and what becomes of it is seen to.
-        if let Some(answer) = self.0.get("k").now_or_never() {
-            self.1.send(Some(answer.map(|_| ()))).unwrap();
+        // Where it needs no runtime it goes out, and may even be answered.
+        if let Some(Err(error)) = self.0.get("k").now_or_never() {
+            self.1.send(Some(Err(error))).unwrap();
         }
         let answer = self.0.head("k", 1).now_or_never();
         self.1.send(answer.map(|answer| answer.map(|_| ()))).unwrap();
