@@ -88,7 +88,7 @@ keep in the process are moka, which stands for them.
 
 const COUNTED: &str = "
 What calls allocate is counted and not measured, at every run of the tests (`tests/allocations`): nothing for a hit in the
-process of a struct without heap fields, and over what fred itself allocates 2 for a Redis hit and 3 for a write (goal: at
+process of a struct without heap fields, and over what fred itself allocates 1 for a Redis hit and 2 for a write (goal: at
 most 3).
 ";
 
