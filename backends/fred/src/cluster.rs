@@ -169,7 +169,7 @@ impl Cluster {
         })
     }
 
-    /// Sends a command to the node that has the slot of `key`, and on to wherever that one says it is.
+    /// Sends a command to the node that has the slot of its key, and on to wherever that one says it is.
     ///
     /// A node that sends a command on has not run it, so a write is still applied once at the most.
     pub(crate) async fn send(

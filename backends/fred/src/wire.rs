@@ -40,9 +40,12 @@ impl Wire for Link {
             // Boxed, so that what only clusters need is no part of every call.
             Box::pin(cluster.send(&self.client(), command, limit, permit)).await
         } else {
+            let mut limit = limit;
             // Without a connection it fails at once.
             if self.quoting.holds(&command) && self.client().is_connected() {
+                let began = Instant::now();
                 self.quoting.asked(limit).await;
+                limit = limit.saturating_sub(began.elapsed()).max(LEAST);
             }
             self.judge_within(limit, self.quoting.prepare(&mut command), writes)?;
             // Sent once, so that nothing is cloned. What is only read may be sent late, and has no timer of fred's.
@@ -90,7 +93,6 @@ impl Wire for Link {
         count: u32,
         permit: Permit,
     ) -> Result<Reply> {
-        self.judge(self.quoting.check("SCAN"), false)?;
         let (cursor, pattern) = (cursor.to_owned(), pattern.to_owned());
         let page = |client: WithOptions<Client>| async move {
             client
@@ -99,9 +101,11 @@ impl Wire for Link {
         };
         if let (Some(cluster), Some(server)) = (&self.cluster, node) {
             let primary = cluster.primary(server).await?;
+            primary.judge(primary.quoting.check("SCAN"), false)?;
             let answer = primary.read(permit, page(primary.bounded())).await;
             answer.inspect_err(|_| cluster.refresh(&self.client())).map(reply)
         } else {
+            self.judge(self.quoting.check("SCAN"), false)?;
             self.read(permit, page(self.bounded())).await.map(reply)
         }
     }
