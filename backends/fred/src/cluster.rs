@@ -45,6 +45,7 @@ use tokio::{
 use crate::{
     error,
     link::Link,
+    send::Answer,
     wire::{LEAST, run},
 };
 
@@ -85,12 +86,6 @@ struct Node {
     /// Until when its first connection may still be under way.
     expected: Instant,
     turn: Mutex<()>,
-}
-
-/// The answer to a command, and the connection it came by: only that one knows why there was none.
-pub(crate) struct Answer<T> {
-    pub(crate) found: Result<T, FredError>,
-    pub(crate) by: Option<Arc<Link>>,
 }
 
 impl Cluster {
@@ -381,25 +376,5 @@ impl Node {
             Poll::Ready(answer) => answer,
             Poll::Pending => command.await,
         }
-    }
-}
-
-impl<T> Answer<T> {
-    /// One by the connection that was asked.
-    pub(crate) fn of(found: Result<T, FredError>) -> Self {
-        Self { found, by: None }
-    }
-
-    fn none(error: FredError) -> Self {
-        Self {
-            found: Err(error),
-            by: None,
-        }
-    }
-
-    /// Converts the error, which the connection it came by explains.
-    pub(crate) fn judge(self, link: &Link, limit: Duration, writes: bool) -> Result<T> {
-        let by = self.by.as_deref().unwrap_or(link);
-        by.judge_within(limit, self.found, writes)
     }
 }

@@ -1,6 +1,6 @@
 //! How a command goes over a connection of fred's.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use fred::{
     clients::{Client, WithOptions},
@@ -106,5 +106,31 @@ impl Watched for Link {
             Ok(permit) => drop(self.ping_by(permit).await),
             Err(_) => self.silence.forget(),
         }
+    }
+}
+
+/// The answer to a command, and the connection it came by: only that one knows why there was none.
+pub(crate) struct Answer<T> {
+    pub(crate) found: Result<T, FredError>,
+    pub(crate) by: Option<Arc<Link>>,
+}
+
+impl<T> Answer<T> {
+    /// One by the connection that was asked.
+    pub(crate) fn of(found: Result<T, FredError>) -> Self {
+        Self { found, by: None }
+    }
+
+    pub(crate) fn none(error: FredError) -> Self {
+        Self {
+            found: Err(error),
+            by: None,
+        }
+    }
+
+    /// Converts the error, which the connection it came by explains.
+    pub(crate) fn judge(self, link: &Link, limit: Duration, writes: bool) -> Result<T> {
+        let by = self.by.as_deref().unwrap_or(link);
+        by.judge_within(limit, self.found, writes)
     }
 }

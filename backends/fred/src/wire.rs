@@ -21,7 +21,7 @@ use larder_redis_common::{
     Closing, Command, Connection, Contact, Driver, Permit, Reply, Script, Sending, Settings, Shared, Watched, Wire,
 };
 
-use crate::{cluster::Answer, config, error, link::Link};
+use crate::{config, error, link::Link, send::Answer};
 
 /// What is left of a deadline at the least, because a timeout of zero would be none to fred.
 pub(crate) const LEAST: Duration = Duration::from_millis(1);
