@@ -1,4 +1,10 @@
-use std::{collections::BTreeSet, mem, pin::pin, sync::Mutex, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    pin::pin,
+    sync::{Condvar, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -43,6 +49,25 @@ pub(crate) enum Flaw {
 pub(crate) struct Broken {
     pub(crate) sound: MemoryBackend,
     pub(crate) flaw: Flaw,
+    pub(crate) looks: Looks,
+}
+
+/// How many calls have looked at each key before they changed it.
+#[derive(Debug, Default)]
+pub(crate) struct Looks(Mutex<BTreeMap<String, usize>>, Condvar);
+
+impl Looks {
+    /// Counts a look; the first one at a key stays until a second one has come, so that a race is lost however the
+    /// threads are scheduled, or for a moment where no other call is under way.
+    fn meet(&self, key: &str) {
+        let mut looks = self.0.lock().unwrap();
+        *looks.entry(key.to_owned()).or_default() += 1;
+        self.1.notify_all();
+        drop(
+            self.1
+                .wait_timeout_while(looks, Duration::from_millis(20), |looks| looks[key] < 2),
+        );
+    }
 }
 
 impl Broken {
@@ -70,15 +95,20 @@ impl Broken {
     }
 
     /// Does what a condition asks for in two steps, with time for others in between.
+    ///
+    /// Who is refused is told so at once: a racer that started late catches up with the one that is ahead.
     async fn look_first(&self, key: &str, condition: &Condition) -> Option<Result<Outcome>> {
         let standing = self.sound.get(key).await.ok()?.map(Entry::into_bytes);
-        thread::sleep(Duration::from_millis(2));
         match (standing, condition) {
-            (Some(_), Condition::IfAbsent) => Some(Ok(Outcome::Mismatch)),
-            (None, Condition::IfStartsWith(_)) => Some(Ok(Outcome::Missing)),
-            (Some(value), Condition::IfStartsWith(prefix)) if !value.starts_with(prefix) => Some(Ok(Outcome::Mismatch)),
-            _ => None,
+            (Some(_), Condition::IfAbsent) => return Some(Ok(Outcome::Mismatch)),
+            (None, Condition::IfStartsWith(_)) => return Some(Ok(Outcome::Missing)),
+            (Some(value), Condition::IfStartsWith(prefix)) if !value.starts_with(prefix) => {
+                return Some(Ok(Outcome::Mismatch));
+            }
+            _ => {}
         }
+        self.looks.meet(key);
+        None
     }
 }
 
@@ -166,7 +196,7 @@ impl CacheBackend for Broken {
     async fn delete(&self, key: &str, condition: Condition) -> Result<Outcome> {
         if self.has(Flaw::DeleteLooksFirstAndRemovesLater) && condition == Condition::Always {
             let stands = self.sound.raw(key).is_some() || self.sound.holds_other_type(key);
-            thread::sleep(Duration::from_millis(2));
+            self.looks.meet(key);
             self.sound.delete(key, condition).await?;
             return Ok(if stands { Outcome::Done } else { Outcome::Missing });
         }

@@ -4,7 +4,7 @@ mod broken;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use broken::{Broken, Flaw};
+use broken::{Broken, Flaw, Looks};
 use futures::executor::block_on;
 use larder::{
     ManualClock,
@@ -38,7 +38,8 @@ impl Subject for Fixture {
 fn fixture(flaw: Flaw) -> Fixture {
     let clock = ManualClock::new();
     let sound = MemoryBackend::with_clock(clock.clone());
-    Fixture(Arc::new(Broken { sound, flaw }), clock)
+    let looks = Looks::default();
+    Fixture(Arc::new(Broken { sound, flaw, looks }), clock)
 }
 
 /// Holds the suite to find this flaw, under these sentences and no others.
