@@ -70,6 +70,16 @@ impl Wire for Link {
         answer.judge(self, limit, writes)
     }
 
+    async fn get(&self, key: Bytes, permit: Permit) -> Result<Reply> {
+        if self.cluster.is_some() || !self.deadlines.are_watched() {
+            return Box::pin(self.send(Command::Get { key }, permit)).await;
+        }
+        // As any other command, without what the others need.
+        self.judge(self.quoting.check("GET"), false)?;
+        let answer = self.see_through_by(permit, &self.deadlines, || get(self.reader(), key));
+        self.judge(answer.await, false).map(reply)
+    }
+
     fn reads_anywhere(&self) -> bool {
         self.reads_anywhere
     }
@@ -140,9 +150,13 @@ impl Connection for Link {
     }
 }
 
+async fn get(client: WithOptions<Client>, key: Bytes) -> Result<Value, FredError> {
+    client.get(key).await
+}
+
 pub(crate) async fn run(client: WithOptions<Client>, command: Command, needed: Sending) -> Result<Reply, FredError> {
     let answer: Result<Value, FredError> = match command {
-        Command::Get { key } => client.get(key).await,
+        Command::Get { key } => get(client, key).await,
         Command::GetMany { keys } => {
             // As fred read it: its own call takes each value for text if it can, and goes over all of them once more.
             let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);

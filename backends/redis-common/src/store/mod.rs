@@ -136,6 +136,11 @@ pub trait Wire: Send + Sync + 'static {
         permit: Permit,
     ) -> impl Future<Output = Result<Reply>> + Send;
 
+    /// [`send`](Self::send)s GET.
+    fn get(&self, key: Bytes, permit: Permit) -> impl Future<Output = Result<Reply>> + Send {
+        self.send(Command::Get { key }, permit)
+    }
+
     /// Sends commands to the only server in their order, all before the first is answered, with one deadline. An answer
     /// each.
     fn send_all(

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 use futures::future::join_all;
 use larder::{Entry, Error, Head, KeyTtl, Result};
@@ -15,11 +16,24 @@ use crate::{
     slot::slot_of,
 };
 
+/// Keys up to this length take one allocation.
+type ShortKey = ArrayVec<u8, 120>;
+
 pub(super) async fn get<W: Wire>(wire: &W, prefix: &str, key: &str) -> Result<Option<Entry>> {
     let permit = wire.shared().admit(1)?;
-    let key = Bytes::from([prefix, key].concat());
-    let answer = wire.send(Command::Get { key }, permit).await;
+    let answer = wire.get(joined(prefix, key), permit).await;
     entry(wrong_type_as_missing(wire, answer)?)
+}
+
+/// A key of two parts in one allocation, which clones share: a client clones it to write it, and a `Vec`'s bytes would need
+/// another one for that.
+fn joined(prefix: &str, key: &str) -> Bytes {
+    let mut short = ShortKey::new();
+    let [prefix, key] = [prefix.as_bytes(), key.as_bytes()];
+    if short.try_extend_from_slice(prefix).is_ok() && short.try_extend_from_slice(key).is_ok() {
+        return Bytes::from_owner(short);
+    }
+    Bytes::from([prefix, key].concat())
 }
 
 fn entry(reply: Reply) -> Result<Option<Entry>> {
