@@ -9,6 +9,10 @@ mod local;
 use std::{
     collections::HashMap,
     hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,6 +32,8 @@ use tokio::runtime::{Builder, Runtime};
 const KEYS: usize = 1_000;
 const BATCH: usize = 100;
 const ROUNDS: usize = 15;
+/// How long a contender is measured in a round.
+const TURN: Duration = Duration::from_millis(200);
 
 /// 100 bytes with its envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +59,8 @@ fn user(id: usize) -> User {
 struct World {
     raw: Client,
     keys: Vec<String>,
+    /// The same as Redis has them, for the client alone: joining them is larder's work.
+    physical: Vec<String>,
     /// On the runtime of the callers, as the raw client is; on a thread of its own, as is the default; and without
     /// batches.
     shared: Cache<FredBackend>,
@@ -101,9 +109,11 @@ impl World {
                 .await
                 .expect("the server takes every write");
         }
+        let physical = keys.iter().map(|key| format!("bench:{key}")).collect();
         Self {
             raw,
             keys,
+            physical,
             shared,
             own,
             unbatched,
@@ -166,8 +176,9 @@ fn alone(runtime: &Runtime, world: &'static World) {
         for turn in 0..TURNS {
             let key = |call: usize| world.keys[(turn * CALLS + call) % KEYS].as_str();
             for call in 0..CALLS {
+                let key = world.physical[(turn * CALLS + call) % KEYS].as_str();
                 let began = Instant::now();
-                let found: Option<Bytes> = (world.raw.get(format!("bench:{}", key(call))).await).expect("it answers");
+                let found: Option<Bytes> = world.raw.get(key).await.expect("it answers");
                 assert!(found.is_some());
                 if call > 0 {
                     taken[0].push(began.elapsed());
@@ -214,21 +225,20 @@ fn alone(runtime: &Runtime, world: &'static World) {
 
 /// `get` with its decoding against GET without, from as many tasks as said.
 fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
-    let calls = 20_000 + tasks * 50;
     let key = move |i: usize| world.keys[i % KEYS].as_str();
     let of = move |cache: &'static Cache<FredBackend>| {
         move || {
-            rate(runtime, tasks, calls, move |i| async move {
+            rate(runtime, tasks, move |i| async move {
                 let found: Option<User> = cache.get(key(i)).await.expect("the server answers");
                 assert!(found.is_some());
             })
         }
     };
     let mut raw = || {
-        rate(runtime, tasks, calls, move |i| async move {
+        rate(runtime, tasks, move |i| async move {
             let found: Option<Bytes> = world
                 .raw
-                .get(format!("bench:{}", key(i)))
+                .get(world.physical[i % KEYS].as_str())
                 .await
                 .expect("the server answers");
             assert!(found.is_some());
@@ -245,35 +255,40 @@ fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
     );
 }
 
-/// How many calls a second `tasks` tasks get done.
+/// How many calls a second `tasks` tasks get done, all of them for as long as it is measured: where each had so many calls
+/// to make, the last ones would be alone, and who serves some sooner than others would be the slower for that.
 fn rate<F: Future<Output = ()> + Send + 'static>(
     runtime: &Runtime,
     tasks: usize,
-    calls: usize,
     call: impl Fn(usize) -> F + Send + Copy + 'static,
 ) -> f64 {
+    let is_over = Arc::new(AtomicBool::new(false));
     let began = Instant::now();
-    runtime.block_on(async {
+    let calls = runtime.block_on(async {
         let calling = (0..tasks).map(|task| {
+            let is_over = Arc::clone(&is_over);
             tokio::spawn(async move {
-                for turn in 0..calls / tasks {
-                    call(task * 31 + turn).await;
+                let mut made: u32 = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    call(task * 31 + made as usize).await;
+                    made += 1;
                 }
+                made
             })
         });
-        for task in calling.collect::<Vec<_>>() {
-            task.await.expect("no call fails");
-        }
+        let calling: Vec<_> = calling.collect();
+        tokio::time::sleep(TURN).await;
+        is_over.store(true, Ordering::Relaxed);
+        let made = join_all(calling).await.into_iter();
+        made.map(|made| f64::from(made.expect("no call fails"))).sum::<f64>()
     });
-    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
-    let calls = calls as f64;
     calls / began.elapsed().as_secs_f64()
 }
 
 /// `get_many` and `set_many` of 100 against the fastest of what the client has: MGET, and SETs that are sent together.
 fn batches(runtime: &Runtime, world: &'static World) {
     let keys = &world.keys[..BATCH];
-    let physical: Vec<String> = keys.iter().map(|key| format!("bench:{key}")).collect();
+    let physical = world.physical[..BATCH].to_vec();
     let users: Vec<User> = (0..BATCH).map(user).collect();
     let micros = |call: &dyn Fn()| {
         const TURNS: u32 = 500;
