@@ -3,8 +3,7 @@
 use crate::link::Link;
 
 larder_redis_common::backend! {
-    /// - Unconditional `set`s beyond 16 that are under way at the same time go together where the connection is to one server
-    ///   and shares the caller's runtime; on a thread of its own nothing is gained by that.
+    /// - Each `set` goes by itself: fred hands every command to its connection alone, so nothing would be gained by batches.
     /// - One command may be in fred's hands, past the check of its deadline, as a connection stalls; it is sent if that
     ///   connection goes on within the second after which it is replaced.
     /// - Values are copied out of the connection's buffer, whatever their size: a slice of it would keep all of it in
