@@ -72,7 +72,7 @@ impl Wire for Link {
 
     async fn get(&self, key: Bytes, permit: Permit) -> Result<Reply> {
         if self.cluster.is_some() || !self.deadlines.are_watched() {
-            return Box::pin(self.send(Command::Get { key }, permit)).await;
+            return self.send(Command::Get { key }, permit).await;
         }
         // As any other command, without what the others need.
         self.judge(self.quoting.check("GET"), false)?;
