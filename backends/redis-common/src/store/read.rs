@@ -195,6 +195,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_is_whole_however_long_its_parts_are() {
+        for len in [0, 1, 119, 120, 121, 5_000] {
+            let key: String = ('a'..='z').cycle().take(len).collect();
+            for split in [0, 1, 60, 119, 120, len] {
+                let (prefix, rest) = key.split_at(split.min(len));
+                assert_eq!(joined(prefix, rest), key);
+            }
+        }
+    }
+
+    #[test]
     fn no_mget_asks_for_more_than_a_window_and_each_key_is_asked_for_once() {
         let names: Vec<String> = (0..3 * WINDOW).map(|i| format!("{{tag}}{i}")).collect();
         let mut keys: Vec<&str> = names.iter().map(String::as_str).collect();
