@@ -23,6 +23,7 @@ pub(crate) fn builder(servers: Config, settings: &Settings) -> Builder {
         connection.max_command_buffer_len = 0;
         // A password that is changed on the server first and here later must not end the client.
         connection.reconnect_on_auth_error = true;
+        // Where the system may hold back what is small until an earlier command is answered, calls wait a round trip more.
         connection.tcp.nodelay = Some(true);
         // Its `unresponsive` stays off: every write puts it off, and it costs a timer for each command and each answer.
         // `Silence` finds a connection that no longer answers.

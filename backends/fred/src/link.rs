@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_utils::CachePadded;
 use fred::{
     clients::{Client, WithOptions},
     error::Error as FredError,
@@ -33,7 +34,8 @@ type Failures = broadcast::Receiver<(FredError, Option<Server>)>;
 pub(crate) struct Link {
     /// Itself, for what goes on after a call's future was dropped and must not keep the connection.
     pub(crate) this: Weak<Link>,
-    pub(crate) client: RwLock<Current>,
+    /// Locked by every call; what lies beside it is only read.
+    pub(crate) client: CachePadded<RwLock<Current>>,
     pub(crate) options: Options,
     pub(crate) shared: Shared,
     pub(crate) silence: Silence,
@@ -111,7 +113,7 @@ impl Link {
         };
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            client: RwLock::new(Current::new(client, &options)),
+            client: CachePadded::new(RwLock::new(Current::new(client, &options))),
             options,
             deadlines: Deadlines::new(settings.deadline, driver.handle().clone()),
             boxes: Boxes::default(),

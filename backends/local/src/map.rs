@@ -1,6 +1,7 @@
 use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use crossbeam_utils::CachePadded;
 use larder::{Clock, Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{DefaultHashBuilder, sync::Cache};
@@ -23,7 +24,8 @@ const STRIPES: usize = 64;
 /// which other writers then have to wait for.
 pub(crate) struct Map {
     entries: Entries,
-    stripes: Box<[Mutex<()>]>,
+    /// Each in a line of its own: locks of other keys would else take the line from each other.
+    stripes: Box<[CachePadded<Mutex<()>>]>,
     hasher: DefaultHashBuilder,
     clock: Arc<dyn Clock>,
 }
@@ -32,7 +34,7 @@ impl Map {
     pub(crate) fn new(entries: Entries, clock: Arc<dyn Clock>) -> Self {
         Self {
             entries,
-            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            stripes: (0..STRIPES).map(|_| CachePadded::new(Mutex::new(()))).collect(),
             hasher: DefaultHashBuilder::default(),
             clock,
         }

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 /// How many boxes are kept: as many commands as are under way at the same time where batches are not yet worth it, and
@@ -20,7 +21,8 @@ const KEPT: usize = 128;
 /// as the calls did by themselves.
 #[derive(Debug, Default)]
 pub struct Boxes {
-    free: Mutex<Vec<Box<dyn Any + Send>>>,
+    /// Written by every thread, as is what else is padded here and in `Deadlines`: what is only read must not lie beside it.
+    free: CachePadded<Mutex<Vec<Box<dyn Any + Send>>>>,
 }
 
 /// A future in a box that may be used again.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
@@ -29,9 +30,9 @@ const EMPTY: usize = 64;
 pub struct Deadlines {
     span: Duration,
     handle: Handle,
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<CachePadded<Mutex<Queue>>>,
     /// The task has been polled, and has not ended.
-    is_watching: Arc<AtomicBool>,
+    is_watching: Arc<CachePadded<AtomicBool>>,
 }
 
 #[derive(Debug, Default)]
@@ -230,8 +231,8 @@ impl Queue {
 
 /// The task's hold on what it looks after, while there is anything to look after.
 struct Watcher {
-    queue: Option<Arc<Mutex<Queue>>>,
-    is_watching: Arc<AtomicBool>,
+    queue: Option<Arc<CachePadded<Mutex<Queue>>>>,
+    is_watching: Arc<CachePadded<AtomicBool>>,
 }
 
 impl Drop for Watcher {

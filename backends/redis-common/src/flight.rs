@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_utils::CachePadded;
 use larder::{Error, ErrorKind, Result};
 use tokio::{runtime::Handle, time::sleep};
 
@@ -24,21 +25,21 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// How many commands may be in flight; clones count together.
 #[derive(Debug, Clone)]
 pub struct Bound {
-    in_flight: Arc<AtomicUsize>,
+    in_flight: Arc<CachePadded<AtomicUsize>>,
     limit: usize,
 }
 
 /// Places in flight, given back when dropped: it goes where the commands go.
 #[derive(Debug)]
 pub struct Permit {
-    in_flight: Arc<AtomicUsize>,
+    in_flight: Arc<CachePadded<AtomicUsize>>,
     commands: usize,
 }
 
 impl Bound {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            in_flight: Arc::new(AtomicUsize::new(0)),
+            in_flight: Arc::default(),
             limit,
         }
     }

@@ -1,5 +1,7 @@
 use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
+use crossbeam_utils::CachePadded;
+
 use super::{
     batch::Batch,
     errand::Errand,
@@ -13,9 +15,9 @@ use crate::{
 
 /// Where calls wait: in batches that are not sent yet, and in those that are.
 pub(super) struct Hall<E: Errand> {
-    queue: Mutex<Queue<E>>,
+    queue: CachePadded<Mutex<Queue<E>>>,
     /// A job may have been woken since somebody last looked.
-    is_called: AtomicBool,
+    is_called: CachePadded<AtomicBool>,
 }
 
 pub(super) struct Queue<E: Errand> {
@@ -37,7 +39,7 @@ pub(super) struct Queue<E: Errand> {
 impl<E: Errand> Hall<E> {
     pub(super) fn new() -> Self {
         Self {
-            queue: Mutex::new(Queue {
+            queue: CachePadded::new(Mutex::new(Queue {
                 unsent: VecDeque::new(),
                 is_full: false,
                 sent: Vec::new(),
@@ -45,8 +47,8 @@ impl<E: Errand> Hall<E> {
                 is_landing: false,
                 is_watched: false,
                 watch: None,
-            }),
-            is_called: AtomicBool::new(false),
+            })),
+            is_called: CachePadded::new(AtomicBool::new(false)),
         }
     }
 
@@ -63,7 +65,8 @@ impl<E: Errand> Hall<E> {
     /// Polls every job that was woken. Answers whether there was one.
     pub(super) fn drive(&self) -> bool {
         let mut has_driven = false;
-        while self.is_called.swap(false, Ordering::AcqRel) {
+        // Read before it is written: every call comes by, and on a runtime there is never anything.
+        while self.is_called.load(Ordering::Acquire) && self.is_called.swap(false, Ordering::AcqRel) {
             let woken = {
                 let queue = self.lock();
                 let mut woken = queue.jobs().filter(|relay| relay.is_woken());
