@@ -20,7 +20,10 @@ use bytes::Bytes;
 use fred::{
     clients::Client,
     interfaces::{ClientLike, KeysInterface},
-    types::{Expiration, config::Config},
+    types::{
+        Expiration,
+        config::{Config, ConnectionConfig, TcpConfig},
+    },
 };
 use futures::future::join_all;
 use larder::Cache;
@@ -57,7 +60,11 @@ fn user(id: usize) -> User {
 
 /// Values under keys, in Redis and beside it, and every way to them.
 struct World {
+    /// As fred's README shows it, and as larder sets it up: without Nagle's algorithm.
     raw: Client,
+    /// With it, as fred is where nobody says anything: on loopback the system then sends together what is written while an
+    /// answer is out.
+    nagle: Client,
     keys: Vec<String>,
     /// The same as Redis has them, for the client alone: joining them is larder's work.
     physical: Vec<String>,
@@ -97,9 +104,8 @@ fn main() {
 
 impl World {
     async fn new(server: &RedisServer) -> Self {
-        let config = Config::from_url(&server.url()).expect("the fixture's own URL");
-        let raw = Client::new(config, None, None, None);
-        raw.init().await.expect("the fixture runs");
+        let raw = client(server, Some(true)).await;
+        let nagle = client(server, None).await;
         let shared = connected(server, true).await;
         let own = connected(server, false).await;
         let unbatched = cache(shared.backend().unbatched());
@@ -112,6 +118,7 @@ impl World {
         let physical = keys.iter().map(|key| format!("bench:{key}")).collect();
         Self {
             raw,
+            nagle,
             keys,
             physical,
             shared,
@@ -124,6 +131,20 @@ impl World {
 fn cache(backend: FredBackend) -> Cache<FredBackend> {
     let cache = Cache::builder(backend).prefix("bench").build();
     cache.expect("the settings are in range")
+}
+
+async fn client(server: &RedisServer, nodelay: Option<bool>) -> Client {
+    let config = Config::from_url(&server.url()).expect("the fixture's own URL");
+    let connection = ConnectionConfig {
+        tcp: TcpConfig {
+            nodelay,
+            ..TcpConfig::default()
+        },
+        ..ConnectionConfig::default()
+    };
+    let client = Client::new(config, None, Some(connection), None);
+    client.init().await.expect("the fixture runs");
+    client
 }
 
 async fn connected(server: &RedisServer, shared: bool) -> Cache<FredBackend> {
@@ -234,23 +255,23 @@ fn gets(runtime: &Runtime, world: &'static World, tasks: usize) {
             })
         }
     };
-    let mut raw = || {
-        rate(runtime, tasks, move |i| async move {
-            let found: Option<Bytes> = world
-                .raw
-                .get(world.physical[i % KEYS].as_str())
-                .await
-                .expect("the server answers");
-            assert!(found.is_some());
-        })
+    let raw = |client: &'static Client| {
+        move || {
+            rate(runtime, tasks, move |i| async move {
+                let key = world.physical[i % KEYS].as_str();
+                let found: Option<Bytes> = client.get(key).await.expect("the server answers");
+                assert!(found.is_some());
+            })
+        }
     };
     compare(
         &format!("get, {tasks} tasks, calls/s"),
         &mut [
-            ("fred", &mut raw),
+            ("fred", &mut raw(&world.raw)),
             ("larder", &mut of(&world.shared)),
             ("on a thread of its own", &mut of(&world.own)),
             ("unbatched", &mut of(&world.unbatched)),
+            ("with Nagle's algorithm", &mut raw(&world.nagle)),
         ],
     );
 }

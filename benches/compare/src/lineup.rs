@@ -75,6 +75,7 @@ where
         // A read of theirs is not decoded.
         Single::Get => lanes.extend([
             single::lane::<P, _>("fred, bytes", &remotes.fred_bytes, which, tasks),
+            single::lane::<P, _>("fred, Nagle, bytes", &remotes.fred_nagle_bytes, which, tasks),
             single::lane::<P, _>("redis-rs, bytes", &remotes.redis_bytes, which, tasks),
         ]),
         Single::Set => lanes.extend([

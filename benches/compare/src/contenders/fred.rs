@@ -6,7 +6,10 @@ use bytes::Bytes;
 use fred::{
     clients::Client,
     interfaces::{ClientLike, KeysInterface},
-    types::{Builder, Expiration, config::Config},
+    types::{
+        Builder, Expiration,
+        config::{Config, TcpConfig},
+    },
 };
 use futures::future::join_all;
 
@@ -22,9 +25,27 @@ pub(crate) struct Fred(Client);
 pub(crate) struct FredBytes(Client);
 
 impl Fred {
+    /// As its README shows it: without Nagle's algorithm.
     pub(crate) async fn connect(url: &str) -> Self {
+        Self::connect_with(url, Some(true)).await
+    }
+
+    /// With what it does where nobody says anything.
+    pub(crate) async fn connect_with_nagle(url: &str) -> Self {
+        Self::connect_with(url, None).await
+    }
+
+    async fn connect_with(url: &str, nodelay: Option<bool>) -> Self {
         let config = Config::from_url(url).expect("the fixture's own URL");
-        let client = Builder::from_config(config).build().expect("the settings are in range");
+        let client = Builder::from_config(config)
+            .with_connection_config(|connection| {
+                connection.tcp = TcpConfig {
+                    nodelay,
+                    ..TcpConfig::default()
+                };
+            })
+            .build()
+            .expect("the settings are in range");
         client.init().await.expect("the server is there");
         Self(client)
     }

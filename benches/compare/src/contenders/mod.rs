@@ -31,6 +31,7 @@ pub(crate) struct Remotes {
     pub(crate) larder_redis_rs: Connected<LarderRedisRs>,
     pub(crate) fred: Connected<fred::Fred>,
     pub(crate) fred_bytes: Connected<fred::FredBytes>,
+    pub(crate) fred_nagle_bytes: Connected<fred::FredBytes>,
     pub(crate) redis: Connected<redis_rs::Redis>,
     pub(crate) redis_bytes: Connected<redis_rs::RedisBytes>,
     pub(crate) cached: Connected<cached::Cached>,
@@ -42,6 +43,7 @@ pub(crate) struct Remotes {
 impl Remotes {
     pub(crate) async fn connect(url: &str) -> Self {
         let fred = connected(fred::Fred::connect(url)).await;
+        let fred_nagle = connected(fred::Fred::connect_with_nagle(url)).await;
         let redis = connected(redis_rs::Redis::connect(url)).await;
         Self {
             larder: connected(LarderFred::connect(url)).await,
@@ -49,6 +51,7 @@ impl Remotes {
             larder_redis_rs: connected(LarderRedisRs::connect(url)).await,
             fred_bytes: fred.clone().map(|fred| Arc::new(fred.bytes())),
             fred,
+            fred_nagle_bytes: fred_nagle.map(|fred| Arc::new(fred.bytes())),
             redis_bytes: redis.clone().map(|redis| Arc::new(redis.bytes())),
             redis,
             cached: connected(cached::Cached::connect(url)).await,

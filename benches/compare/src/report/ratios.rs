@@ -9,8 +9,13 @@ use crate::{
 };
 
 /// A cache of ours, what it is called above its table, and the workloads it is compared in.
-const OURS: [(&str, &str, &str); 5] = [
+const OURS: [(&str, &str, &str); 6] = [
     ("larder", "larder, on fred", ""),
+    (
+        "larder, shared runtime",
+        "larder, on fred and the runtime of its callers",
+        "",
+    ),
     ("larder-redis-rs", "larder, on redis-rs", ""),
     ("larder with Breaker", "larder, on fred behind a `Breaker`", ""),
     ("larder", "larder, in the process, `get`", "local/"),
@@ -101,6 +106,7 @@ fn against<'a>(rows: &'a [Row], own: &'a Row) -> impl Iterator<Item = (&'a str, 
 fn family(contender: &str) -> &str {
     match contender {
         "fred, bytes" | "fred + postcard" => "fred",
+        "fred, Nagle, bytes" => "fred, Nagle",
         "redis-rs, bytes" | "redis-rs + postcard" => "redis-rs",
         other => other,
     }
