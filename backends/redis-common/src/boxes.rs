@@ -21,7 +21,7 @@ const KEPT: usize = 128;
 /// as the calls did by themselves.
 #[derive(Debug, Default)]
 pub struct Boxes {
-    /// Written by every thread, as is what else is padded here and in `Deadlines`: what is only read must not lie beside it.
+    /// Written at every call: what is only read must not lie in one cache line with it.
     free: CachePadded<Mutex<Vec<Box<dyn Any + Send>>>>,
 }
 

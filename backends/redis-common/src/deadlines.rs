@@ -30,6 +30,7 @@ const EMPTY: usize = 64;
 pub struct Deadlines {
     span: Duration,
     handle: Handle,
+    // Written at every call, and the next one only read: neither is to lie in one cache line with anything else.
     queue: Arc<CachePadded<Mutex<Queue>>>,
     /// The task has been polled, and has not ended.
     is_watching: Arc<CachePadded<AtomicBool>>,

@@ -80,6 +80,7 @@ where
         ]),
         Single::Set => lanes.extend([
             single::lane::<P, _>("fred + postcard", &remotes.fred, which, tasks),
+            single::lane::<P, _>("fred, Nagle + postcard", &remotes.fred_nagle, which, tasks),
             single::lane::<P, _>("redis-rs + postcard", &remotes.redis, which, tasks),
         ]),
     }
@@ -101,6 +102,7 @@ fn batches(which: Batch, tasks: usize, remotes: &Remotes) -> Vec<Lane> {
         many::lane::<Profile, _>("larder, shared runtime", &remotes.larder_shared, which, tasks),
         many::lane::<Profile, _>("larder-redis-rs", &remotes.larder_redis_rs, which, tasks),
         many::lane::<Profile, _>("fred + postcard", &remotes.fred, which, tasks),
+        many::lane::<Profile, _>("fred, Nagle + postcard", &remotes.fred_nagle, which, tasks),
         many::lane::<Profile, _>("redis-rs + postcard", &remotes.redis, which, tasks),
     ]
 }

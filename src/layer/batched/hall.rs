@@ -65,7 +65,7 @@ impl<E: Errand> Hall<E> {
     /// Polls every job that was woken. Answers whether there was one.
     pub(super) fn drive(&self) -> bool {
         let mut has_driven = false;
-        // Read before it is written: every call comes by, and on a runtime there is never anything.
+        // Read before it is written: every call comes by, and on a runtime there is hardly ever anything.
         while self.is_called.load(Ordering::Acquire) && self.is_called.swap(false, Ordering::AcqRel) {
             let woken = {
                 let queue = self.lock();

@@ -46,8 +46,7 @@ pub(super) struct Lane<B, E: Errand> {
     clock: Arc<dyn Clock>,
     /// What polls the batches; without one their callers do.
     runtime: Option<Arc<dyn Runtime>>,
-    // Written at every call, beside what is only read at every call. In one cache line with that it halved what two threads
-    // get done, or not, as the allocator happened to place it.
+    // Each in a line of its own: what is above is read at every call, and these are written at every call or batch.
     calls: CachePadded<AtomicUsize>,
     pub(super) batches: CachePadded<AtomicU64>,
     pub(super) batched: CachePadded<AtomicU64>,

@@ -81,11 +81,12 @@ value that is decoded once.
 
 cached stores MessagePack by its asynchronous store with a connection manager; hitbox bincode; multi-tier-cache JSON, with
 its Redis tier alone; oxcache JSON, in a process of its own, since no lock file holds both its `regex` and hitbox's.
-\"bytes\" is a client whose reads are not decoded. fred is set up as its README shows it, without Nagle's algorithm, as is
-larder; \"fred, Nagle\" is what it does where nobody says so: on loopback the system then sends together what was written
-while an answer was out, and over a network a call waits for the answer of the one before. `redis-benchmark` is the server's own limit over one connection, with
-as many commands under way as others have tasks. cachet and foyer have no Redis. The maps that multi-tier-cache and oxcache
-keep in the process are moka, which stands for them.
+\"bytes\" is a client whose reads are not decoded. fred is set up as its README shows it, without Nagle's algorithm, as larder
+is too; \"fred, Nagle\" is what it does where nobody says so: on loopback the system then sends together what is written while
+an answer is out, and over a network such a call waits up to a round trip longer. redis-rs and the rivals above it are as
+they are where nobody says so, which is with Nagle's algorithm. `redis-benchmark` is the server's own limit over one
+connection, with as many commands under way as others have tasks. cachet and foyer have no Redis. The maps that
+multi-tier-cache and oxcache keep in the process are moka, which stands for them.
 ";
 
 const COUNTED: &str = "

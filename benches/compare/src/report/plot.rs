@@ -97,11 +97,12 @@ const NAMES: u32 = 240;
 /// What a name needs, from one to the next.
 const NAME_HEIGHT: i32 = 20;
 /// Everybody has a colour and a shape, the same in every plot; who is not named here has those of the end.
-const CONTENDERS: [(&str, RGBColor); 11] = [
+const CONTENDERS: [(&str, RGBColor); 12] = [
     ("larder", RGBColor(0xd6, 0x27, 0x28)),
     ("larder, shared runtime", RGBColor(0xff, 0x7f, 0x0e)),
     ("larder-redis-rs", RGBColor(0x8c, 0x1d, 0x62)),
     ("fred, bytes", RGBColor(0x1f, 0x77, 0xb4)),
+    ("fred, Nagle, bytes", RGBColor(0x7f, 0xb2, 0xd9)),
     ("redis-rs, bytes", RGBColor(0x2c, 0xa0, 0x2c)),
     ("cached", RGBColor(0x94, 0x67, 0xbd)),
     ("hitbox", RGBColor(0x8c, 0x56, 0x4b)),

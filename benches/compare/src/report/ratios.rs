@@ -106,7 +106,7 @@ fn against<'a>(rows: &'a [Row], own: &'a Row) -> impl Iterator<Item = (&'a str, 
 fn family(contender: &str) -> &str {
     match contender {
         "fred, bytes" | "fred + postcard" => "fred",
-        "fred, Nagle, bytes" => "fred, Nagle",
+        "fred, Nagle, bytes" | "fred, Nagle + postcard" => "fred, Nagle",
         "redis-rs, bytes" | "redis-rs + postcard" => "redis-rs",
         other => other,
     }
