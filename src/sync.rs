@@ -32,4 +32,5 @@ mod under {
     pub(crate) use parking_lot::{Mutex, MutexGuard};
 }
 
+pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use under::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};

@@ -1,7 +1,5 @@
 use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
-use crossbeam_utils::CachePadded;
-
 use super::{
     batch::Batch,
     errand::Errand,
@@ -10,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    sync::{AtomicBool, Mutex, MutexGuard, Ordering},
+    sync::{AtomicBool, CachePadded, Mutex, MutexGuard, Ordering},
 };
 
 /// Where calls wait: in batches that are not sent yet, and in those that are.

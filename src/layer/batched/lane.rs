@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_utils::CachePadded;
-
 use super::{
     batch::Batch,
     errand::{Errand, ErrandTo},
@@ -20,7 +18,7 @@ use crate::{
     clock::{Clock, Sleep},
     error::{Error, ErrorKind, Result},
     runtime::{Job, Runtime},
-    sync::{AtomicU64, AtomicUsize, Ordering},
+    sync::{AtomicU64, AtomicUsize, CachePadded, Ordering},
 };
 
 /// From so many calls on two batches at once are enough, as far as they hold them.
