@@ -313,18 +313,10 @@ fn rate<F: Future<Output = ()> + Send + 'static>(
 /// `get_many` and `set_many` of 100 against the fastest of what the client has: MGET, and SETs that are sent together.
 fn batches(runtime: &Runtime, world: &'static World) {
     let keys = &world.keys[..BATCH];
-    let physical = world.physical[..BATCH].to_vec();
-    let users: Vec<User> = (0..BATCH).map(user).collect();
-    let micros = |call: &dyn Fn()| {
-        const TURNS: u32 = 500;
-        let began = Instant::now();
-        (0..TURNS).for_each(|_| call());
-        began.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS)
-    };
-    let raw_get = || {
-        let found: Vec<Option<Bytes>> = runtime
-            .block_on(world.raw.mget(physical.clone()))
-            .expect("the server answers");
+    let physical = &world.physical[..BATCH];
+    let users: &'static [User] = (0..BATCH).map(user).collect::<Vec<_>>().leak();
+    let raw_get = move || async move {
+        let found: Vec<Option<Bytes>> = world.raw.mget(physical.to_vec()).await.expect("the server answers");
         let header = 27;
         let users: Vec<User> = found
             .iter()
@@ -333,48 +325,69 @@ fn batches(runtime: &Runtime, world: &'static World) {
             .collect();
         assert_eq!(black_box(users).len(), BATCH);
     };
-    let get = |cache: &Cache<FredBackend>| {
-        let found: HashMap<String, User> = runtime.block_on(cache.get_many(keys)).expect("the server answers");
+    let get = move |cache: &'static Cache<FredBackend>| async move {
+        let found: HashMap<String, User> = cache.get_many(keys).await.expect("the server answers");
         assert_eq!(found.len(), BATCH);
     };
     compare(
         "batch get_many(100), us",
         &mut [
-            ("fred MGET and postcard", &mut || micros(&raw_get)),
-            ("larder", &mut || micros(&|| get(&world.shared))),
-            ("on a thread of its own", &mut || micros(&|| get(&world.own))),
+            ("fred MGET and postcard", &mut || micros(runtime, raw_get)),
+            ("larder", &mut || micros(runtime, move || get(&world.shared))),
+            ("on a thread of its own", &mut || {
+                micros(runtime, move || get(&world.own))
+            }),
         ],
     );
-    let raw_set = |client: &Client| {
-        runtime.block_on(async {
-            let sets = physical.iter().zip(&users).map(|(key, user)| {
-                let value = Bytes::from(postcard::to_allocvec(user).expect("a user can be encoded"));
-                client.set::<(), _, _>(
-                    format!("raw:{key}"),
-                    value,
-                    Some(Expiration::PX(3_600_000)),
-                    None,
-                    false,
-                )
-            });
-            for written in join_all(sets).await {
-                written.expect("the server takes every write");
-            }
+    // Beside what is read.
+    let written: &'static [String] = physical
+        .iter()
+        .map(|key| format!("raw:{key}"))
+        .collect::<Vec<_>>()
+        .leak();
+    let raw_set = move |client: &'static Client| async move {
+        let sets = written.iter().zip(users).map(|(key, user)| {
+            let value = Bytes::from(postcard::to_allocvec(user).expect("a user can be encoded"));
+            client.set::<(), _, _>(key, value, Some(Expiration::PX(3_600_000)), None, false)
         });
+        for written in join_all(sets).await {
+            written.expect("the server takes every write");
+        }
     };
-    let set = |cache: &Cache<FredBackend>| {
-        let items = keys.iter().zip(&users);
-        runtime
-            .block_on(cache.set_many(items, "1h"))
-            .expect("the server takes every write");
+    let set = move |cache: &'static Cache<FredBackend>| async move {
+        let items = keys.iter().zip(users);
+        let written = cache.set_many(items, "1h").await;
+        written.expect("the server takes every write");
     };
     compare(
         "batch set_many(100), us",
         &mut [
-            ("fred SETs and postcard", &mut || micros(&|| raw_set(&world.raw))),
-            ("larder", &mut || micros(&|| set(&world.shared))),
-            ("on a thread of its own", &mut || micros(&|| set(&world.own))),
-            ("fred with Nagle's algorithm", &mut || micros(&|| raw_set(&world.nagle))),
+            ("fred SETs and postcard", &mut || {
+                micros(runtime, move || raw_set(&world.raw))
+            }),
+            ("larder", &mut || micros(runtime, move || set(&world.shared))),
+            ("on a thread of its own", &mut || {
+                micros(runtime, move || set(&world.own))
+            }),
+            ("fred with Nagle's algorithm", &mut || {
+                micros(runtime, move || raw_set(&world.nagle))
+            }),
         ],
     );
+}
+
+/// How long a call takes that a task makes again and again.
+fn micros<F: Future<Output = ()> + Send + 'static>(
+    runtime: &Runtime,
+    call: impl Fn() -> F + Send + Sync + 'static,
+) -> f64 {
+    const TURNS: u32 = 500;
+    let calling = runtime.spawn(async move {
+        let began = Instant::now();
+        for _ in 0..TURNS {
+            call().await;
+        }
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS)
+    });
+    runtime.block_on(calling).expect("no call fails")
 }
