@@ -72,6 +72,7 @@ impl Arguments {
         Effort {
             rounds: self.rounds,
             turn: Duration::from_secs_f64(self.seconds),
+            pieces: 1,
         }
     }
 }

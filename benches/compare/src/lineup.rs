@@ -37,6 +37,7 @@ pub(crate) fn remote(workload: &str, tasks: usize, server: &RedisServer, remotes
         "set_many/100" => batches(Batch::Set, tasks, remotes),
         "remember/hit" => vec![
             remember::lane::<Profile, _>("larder", &remotes.larder, tasks),
+            remember::lane::<Profile, _>("larder, shared runtime", &remotes.larder_shared, tasks),
             remember::lane::<Profile, _>("larder-redis-rs", &remotes.larder_redis_rs, tasks),
             remember::lane::<Profile, _>("cached", &remotes.cached, tasks),
             remember::lane::<Profile, _>("hitbox", &remotes.hitbox, tasks),
@@ -44,6 +45,7 @@ pub(crate) fn remote(workload: &str, tasks: usize, server: &RedisServer, remotes
         ],
         "remember/stampede" => vec![
             remember::cold::<Profile, _>("larder", &remotes.larder, tasks),
+            remember::cold::<Profile, _>("larder, shared runtime", &remotes.larder_shared, tasks),
             remember::cold::<Profile, _>("larder-redis-rs", &remotes.larder_redis_rs, tasks),
             remember::cold::<Profile, _>("cached", &remotes.cached, tasks),
             remember::cold::<Profile, _>("hitbox", &remotes.hitbox, tasks),

@@ -6,10 +6,14 @@ use futures::{
     FutureExt,
     future::{BoxFuture, LocalBoxFuture},
 };
+use rand::{SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::measure::{Figure, Row};
+
+/// Of the order in which contenders have their turns, the same in every run.
+const SEED: u64 = 8;
 
 /// How long and how often is measured.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +22,25 @@ pub struct Effort {
     pub rounds: usize,
     /// The length of each contender's turn.
     pub turn: Duration,
+    /// In how many pieces the turns of a round are taken, each contender's in its turn.
+    pub pieces: usize,
 }
 
 impl Effort {
+    /// In pieces, as short as they can be. What a call takes is decided by where the system has put the threads too, three
+    /// times as long for one call after the other on two processors as on one, and by what else the machine does: that
+    /// changes within a round, and has to meet all alike.
+    #[must_use]
+    pub fn in_pieces(self, tasks: usize) -> Self {
+        // Many tasks take a while to begin and to end.
+        let piece = Duration::from_millis(if tasks == 1 { 5 } else { 30 });
+        let pieces = self.turn.as_nanos() / piece.as_nanos();
+        Self {
+            pieces: usize::try_from(pieces).unwrap_or(1).max(1),
+            ..self
+        }
+    }
+
     /// A contender that takes longer for its turn, or to be ready for it, never gets there.
     fn patience(self) -> Duration {
         self.turn * 10 + Duration::from_secs(30)
@@ -37,6 +57,7 @@ pub type Connected<R> = Result<Arc<R>, String>;
 pub struct Lane {
     contender: String,
     prepare: LocalBoxFuture<'static, Result<Turn, String>>,
+    is_whole: bool,
 }
 
 impl Lane {
@@ -45,7 +66,15 @@ impl Lane {
         Self {
             contender: contender.into(),
             prepare: prepare.boxed_local(),
+            is_whole: false,
         }
+    }
+
+    /// Takes its turns in one piece: to begin one costs it more than a piece is worth.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
     }
 
     /// A lane of a contender that may not be connected.
@@ -104,39 +133,95 @@ impl Results {
 
 struct Runner {
     contender: String,
+    is_whole: bool,
     turn: Result<Turn, String>,
+    /// The figures of the pieces of this round.
+    pieces: Vec<Vec<Figure>>,
     turns: Vec<Vec<Figure>>,
 }
 
-/// Lets every lane have its turn in every round, each round beginning with another, and answers the medians.
+impl Runner {
+    /// Has a turn, or a piece of it.
+    async fn run(&mut self, piece: usize, effort: Effort) {
+        let Ok(turn) = &self.turn else { return };
+        let time = match (self.is_whole, piece) {
+            (true, 0) => effort.turn,
+            (true, _) => return,
+            (false, _) => effort.turn / u32::try_from(effort.pieces).unwrap_or(u32::MAX),
+        };
+        match guarded(effort.patience(), async { turn(time).await }).await {
+            Ok(figures) => self.pieces.push(figures),
+            Err(failed) => self.turn = Err(failed),
+        }
+    }
+
+    /// Ends a round.
+    fn end_turn(&mut self, counts: bool) {
+        let pieces = std::mem::take(&mut self.pieces);
+        if counts && self.turn.is_ok() {
+            self.turns.push(together(pieces));
+        }
+    }
+}
+
+/// Lets every lane have its turn in every round, in an order by chance, and answers the medians.
 pub async fn race(workload: &str, tasks: usize, lanes: Vec<Lane>, effort: Effort) -> Results {
     let patience = effort.patience();
     let mut runners = Vec::new();
-    for Lane { contender, prepare } in lanes {
-        let turn = guarded(patience, prepare).await.flatten();
-        let turns = Vec::new();
-        runners.push(Runner { contender, turn, turns });
+    for lane in lanes {
+        runners.push(Runner {
+            turn: guarded(patience, lane.prepare).await.flatten(),
+            contender: lane.contender,
+            is_whole: lane.is_whole,
+            pieces: Vec::new(),
+            turns: Vec::new(),
+        });
     }
+    let mut order: Vec<usize> = (0..runners.len()).collect();
+    let mut random = SmallRng::seed_from_u64(SEED);
     for round in 0..=effort.rounds {
-        for place in 0..runners.len() {
-            let which = (place + round) % runners.len();
-            let runner = &mut runners[which];
-            let Ok(turn) = &runner.turn else { continue };
-            // The first round warms up.
-            let time = if round == 0 { effort.turn / 3 } else { effort.turn };
-            match guarded(patience, async { turn(time).await }).await {
-                Ok(figures) if round > 0 => runner.turns.push(figures),
-                Ok(_) => {}
-                Err(failed) => runner.turn = Err(failed),
+        // The first round warms up.
+        let warms_up = round == 0;
+        let effort = if warms_up {
+            Effort {
+                turn: effort.turn / 3,
+                ..effort
             }
+        } else {
+            effort
+        };
+        for piece in 0..effort.pieces {
+            // Whoever comes before leaves the threads where they are: always the same one would be a handicap.
+            order.shuffle(&mut random);
+            for &which in &order {
+                runners[which].run(piece, effort).await;
+            }
+        }
+        for runner in &mut runners {
+            runner.end_turn(!warms_up);
         }
     }
     let mut results = Results::default();
-    for Runner { contender, turn, turns } in runners {
+    for Runner {
+        contender, turn, turns, ..
+    } in runners
+    {
         let rows = turn.map(|_| rows(workload, tasks, &contender, &turns));
         results.take(workload, tasks, &contender, rows);
     }
     results
+}
+
+/// The figures of a turn out of those of its pieces, which were equally long: their means.
+fn together(mut pieces: Vec<Vec<Figure>>) -> Vec<Figure> {
+    let Some(mut figures) = pieces.pop() else {
+        return Vec::new();
+    };
+    for (which, figure) in figures.iter_mut().enumerate() {
+        let others: f64 = pieces.iter().map(|piece| piece[which].value).sum();
+        figure.value = (figure.value + others) / (pieces.len() + 1) as f64;
+    }
+    figures
 }
 
 fn rows(workload: &str, tasks: usize, contender: &str, turns: &[Vec<Figure>]) -> Vec<Row> {
@@ -175,6 +260,7 @@ mod tests {
     const EFFORT: Effort = Effort {
         rounds: 3,
         turn: Duration::from_millis(1),
+        pieces: 1,
     };
 
     fn lane(contender: &str, turn: impl Fn() -> f64 + Send + Sync + 'static) -> Lane {
@@ -206,6 +292,48 @@ mod tests {
                 ("lost", "no route")
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn pieces_of_a_turn_are_taken_in_turn_and_make_one_figure() {
+        let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let of = |contender: &'static str, unit: &'static str| {
+            let said = Arc::clone(&said);
+            let turn: Turn = Box::new(move |time: Duration| {
+                let mut said = said.lock().unwrap();
+                said.push((contender, time));
+                let value = 3.0 * said.len() as f64;
+                async move { vec![Figure::new(value, unit)] }.boxed()
+            });
+            Lane::new(contender, async { Ok(turn) })
+        };
+        let lanes = vec![of("rate", "calls/s"), of("time", "us"), of("whole", "us").whole()];
+        let effort = Effort {
+            rounds: 1,
+            turn: Duration::from_millis(15),
+            pieces: 1,
+        };
+        let results = race("get", 1, lanes, effort.in_pieces(1)).await;
+        let said = said.lock().unwrap();
+        let piece = Duration::from_millis(5);
+        // The first round warms up, in three pieces of a third of that.
+        let counted: Vec<_> = said.iter().enumerate().skip(7).collect();
+        for three in [&counted[..3], &counted[3..5], &counted[5..]] {
+            let of = |contender| three.iter().filter(|(_, turn)| turn.0 == contender).count();
+            assert_eq!((of("rate"), of("time")), (1, 1), "{three:?}");
+        }
+        assert!(counted[..3].iter().any(|(_, turn)| **turn == ("whole", 3 * piece)));
+        let values = |contender| -> Vec<f64> {
+            let of = counted.iter().filter(|(_, turn)| turn.0 == contender);
+            of.map(|(place, _)| 3.0 * (place + 1) as f64).collect()
+        };
+        let expected = [
+            values("rate").iter().sum::<f64>() / 3.0,
+            values("time")[1],
+            values("whole")[0],
+        ];
+        let medians: Vec<f64> = results.rows.iter().map(|row| row.median).collect();
+        assert_eq!(medians, expected);
     }
 
     #[tokio::test]

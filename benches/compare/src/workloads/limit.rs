@@ -38,6 +38,7 @@ pub(crate) fn lane<P: Payload, R: Remote<P>>(
             async { vec![Figure::new(joined(asking).await, "calls/s")] }.boxed()
         }
     })
+    .whole()
 }
 
 /// About as many as are answered in `time`; it counts calls where everybody else counts time.
