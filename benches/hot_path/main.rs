@@ -1,6 +1,6 @@
 //! What calls cost against what is beneath them: `cargo bench --bench hot_path [-- filter]`.
 //!
-//! Each line compares within one run: rounds alternate between the contenders, and the medians of the rounds are
+//! Each line compares within one run: the contenders take short turns in an order by chance, and the medians of the turns are
 //! compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted: `get`, `batch`,
 //! `local`.
 
@@ -28,15 +28,16 @@ use fred::{
 use futures::future::join_all;
 use larder::Cache;
 use larder_fred::{ConnectionManager, FredBackend, RedisConfig, fred};
+use rand::{SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 use testkit::RedisServer;
 use tokio::runtime::{Builder, Runtime};
 
 const KEYS: usize = 1_000;
 const BATCH: usize = 100;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 60;
 /// How long a contender is measured in a round.
-const TURN: Duration = Duration::from_millis(200);
+const TURN: Duration = Duration::from_millis(50);
 
 /// 100 bytes with its envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,15 +160,18 @@ async fn connected(server: &RedisServer, shared: bool) -> Cache<FredBackend> {
     cache(manager.expect("the fixture runs").backend())
 }
 
-/// Runs the contenders in turn, and prints the median of each, and its ratio to that of the first.
+/// Lets the contenders take turns, and prints the median of each, and its ratio to that of the first.
 fn compare(what: &str, contenders: &mut [(&str, &mut dyn FnMut() -> f64)]) {
     let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
+    // Whoever comes before leaves the threads where they are: always the same one would be a handicap.
+    let (mut order, mut random): (Vec<usize>, _) = ((0..contenders.len()).collect(), SmallRng::seed_from_u64(8));
     // The first round warms up.
     for round in 0..=ROUNDS {
-        for (figures, (_, measure)) in rounds.iter_mut().zip(contenders.iter_mut()) {
-            let figure = measure();
+        order.shuffle(&mut random);
+        for &which in &order {
+            let figure = contenders[which].1();
             if round > 0 {
-                figures.push(figure);
+                rounds[which].push(figure);
             }
         }
     }
@@ -381,7 +385,7 @@ fn micros<F: Future<Output = ()> + Send + 'static>(
     runtime: &Runtime,
     call: impl Fn() -> F + Send + Sync + 'static,
 ) -> f64 {
-    const TURNS: u32 = 500;
+    const TURNS: u32 = 100;
     let calling = runtime.spawn(async move {
         let began = Instant::now();
         for _ in 0..TURNS {

@@ -21,6 +21,8 @@ pub struct Figure {
     pub part: Option<String>,
     pub value: f64,
     pub unit: String,
+    /// For how many seconds it was measured, beside other pieces of the same turn.
+    pub seconds: f64,
 }
 
 impl Figure {
@@ -29,7 +31,14 @@ impl Figure {
             part: None,
             value,
             unit: unit.into(),
+            seconds: 1.0,
         }
+    }
+
+    #[must_use]
+    pub fn over(mut self, time: Duration) -> Self {
+        self.seconds = time.as_secs_f64();
+        self
     }
 
     #[must_use]
@@ -117,12 +126,13 @@ pub async fn hammer(calls: Arc<impl Calls>, tasks: usize, turn: Duration) -> Vec
         made += calls;
         times.extend(took);
     }
-    let rate = made as f64 / began.elapsed().as_secs_f64();
-    let mut figures = vec![Figure::new(rate, "calls/s")];
+    let took = began.elapsed();
+    let rate = made as f64 / took.as_secs_f64();
+    let mut figures = vec![Figure::new(rate, "calls/s").over(took)];
     if !times.is_empty() {
         times.sort();
         let p50 = times[times.len() / 2].as_secs_f64() * 1e6;
-        figures.push(Figure::new(p50, "us").part("p50"));
+        figures.push(Figure::new(p50, "us").part("p50").over(took));
     }
     figures
 }

@@ -33,7 +33,11 @@ impl Effort {
     #[must_use]
     pub fn in_pieces(self, tasks: usize) -> Self {
         // Many tasks take a while to begin and to end.
-        let piece = Duration::from_millis(if tasks == 1 { 5 } else { 30 });
+        let piece = Duration::from_millis(match tasks {
+            1 => 5,
+            2..64 => 30,
+            _ => 100,
+        });
         let pieces = self.turn.as_nanos() / piece.as_nanos();
         Self {
             pieces: usize::try_from(pieces).unwrap_or(1).max(1),
@@ -164,7 +168,7 @@ impl Runner {
     }
 }
 
-/// Lets every lane have its turn in every round, in an order by chance, and answers the medians.
+/// Lets every lane have its turn in every round, and answers the medians.
 pub async fn race(workload: &str, tasks: usize, lanes: Vec<Lane>, effort: Effort) -> Results {
     let patience = effort.patience();
     let mut runners = Vec::new();
@@ -191,8 +195,13 @@ pub async fn race(workload: &str, tasks: usize, lanes: Vec<Lane>, effort: Effort
             effort
         };
         for piece in 0..effort.pieces {
-            // Whoever comes before leaves the threads where they are: always the same one would be a handicap.
-            order.shuffle(&mut random);
+            if effort.pieces > 1 {
+                // Whoever comes before leaves the threads where they are: always the same one would be a handicap.
+                order.shuffle(&mut random);
+            } else {
+                // Of a few whole turns each begins with another.
+                order.rotate_left(1);
+            }
             for &which in &order {
                 runners[which].run(piece, effort).await;
             }
@@ -212,14 +221,18 @@ pub async fn race(workload: &str, tasks: usize, lanes: Vec<Lane>, effort: Effort
     results
 }
 
-/// The figures of a turn out of those of its pieces, which were equally long: their means.
+/// The figures of a turn out of those of its pieces: their means, each weighing as much as it took.
 fn together(mut pieces: Vec<Vec<Figure>>) -> Vec<Figure> {
     let Some(mut figures) = pieces.pop() else {
         return Vec::new();
     };
     for (which, figure) in figures.iter_mut().enumerate() {
-        let others: f64 = pieces.iter().map(|piece| piece[which].value).sum();
-        figure.value = (figure.value + others) / (pieces.len() + 1) as f64;
+        let mut sum = figure.value * figure.seconds;
+        for piece in &pieces {
+            sum += piece[which].value * piece[which].seconds;
+            figure.seconds += piece[which].seconds;
+        }
+        figure.value = sum / figure.seconds;
     }
     figures
 }
@@ -303,7 +316,7 @@ mod tests {
                 let mut said = said.lock().unwrap();
                 said.push((contender, time));
                 let value = 3.0 * said.len() as f64;
-                async move { vec![Figure::new(value, unit)] }.boxed()
+                async move { vec![Figure::new(value, unit).over(time)] }.boxed()
             });
             Lane::new(contender, async { Ok(turn) })
         };
@@ -334,6 +347,14 @@ mod tests {
         ];
         let medians: Vec<f64> = results.rows.iter().map(|row| row.median).collect();
         assert_eq!(medians, expected);
+    }
+
+    #[test]
+    fn a_piece_weighs_what_it_took() {
+        let piece =
+            |calls: f64, seconds| vec![Figure::new(calls / seconds, "calls/s").over(Duration::from_secs_f64(seconds))];
+        let turn = together(vec![piece(100.0, 1.0), piece(0.0, 3.0)]);
+        assert_eq!((turn[0].value, turn[0].seconds), (25.0, 4.0));
     }
 
     #[tokio::test]

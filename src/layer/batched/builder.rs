@@ -1,14 +1,23 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    Batched,
-    lane::{Lane, Limits},
-};
+use super::{Batched, lane::Lane};
 use crate::{
     clock::{Clock, RuntimeClock, SystemClock},
     error::{Error, Result},
     runtime::Runtime,
 };
+
+/// How calls are put together.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    /// This many calls go through alone; those beyond them go in batches.
+    pub(super) alone: usize,
+    pub(super) calls: usize,
+    pub(super) bytes: usize,
+    pub(super) batches: usize,
+    pub(super) in_flight: usize,
+    pub(super) deadline: Duration,
+}
 
 /// The settings of a [`Batched`], each with a default.
 ///
@@ -84,8 +93,9 @@ impl<B> BatchedBuilder<B> {
         self
     }
 
-    /// How many bytes of keys, and of values to be written, a batch holds; the call that reaches it is its last.
-    /// Default: 256 KiB.
+    /// How many bytes a batch holds of keys and values to be written; the call that reaches it is its last. Of values to be
+    /// read too, which are expected to be as large as those of the batches before, the last of them counting most: but 16
+    /// calls go together however large their values are. Default: 256 KiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self

@@ -19,6 +19,9 @@ pub(super) trait Errand: Default + Send + 'static {
     /// The bytes that an ask adds to a batch.
     fn weight(ask: &Self::Ask<'_>) -> usize;
 
+    /// The bytes of an answer, where they are not known from what is asked.
+    fn size(answer: &Self::Answer) -> usize;
+
     /// Takes over what a caller asks `since` then.
     fn push(&mut self, ask: Self::Ask<'_>, since: Duration);
 
@@ -55,6 +58,10 @@ impl Errand for Gets {
 
     fn weight([prefix, key]: &Self::Ask<'_>) -> usize {
         prefix.len() + key.len()
+    }
+
+    fn size(found: &Option<Entry>) -> usize {
+        found.as_ref().map_or(0, |entry| entry.bytes().len())
     }
 
     fn push(&mut self, parts: Self::Ask<'_>, _: Duration) {
@@ -94,6 +101,10 @@ impl Errand for Sets {
 
     fn weight((key, value, _): &Self::Ask<'_>) -> usize {
         key.len() + value.len()
+    }
+
+    fn size(_: &Outcome) -> usize {
+        0
     }
 
     fn push(&mut self, (key, value, options): Self::Ask<'_>, since: Duration) {

@@ -8,7 +8,9 @@ use std::{
 
 use super::{
     batch::Batch,
+    builder::Limits,
     errand::{Errand, ErrandTo},
+    expected::Expected,
     hall::{Hall, Queue},
     relay::Relay,
     waiting::Waiting,
@@ -24,18 +26,6 @@ use crate::{
 /// From so many calls on two batches at once are enough, as far as they hold them.
 const MANY: usize = 64;
 
-/// How calls are put together.
-#[derive(Debug, Clone)]
-pub(super) struct Limits {
-    /// This many calls go through alone; those beyond them go in batches.
-    pub(super) alone: usize,
-    pub(super) calls: usize,
-    pub(super) bytes: usize,
-    pub(super) batches: usize,
-    pub(super) in_flight: usize,
-    pub(super) deadline: Duration,
-}
-
 /// The calls of one kind.
 pub(super) struct Lane<B, E: Errand> {
     backend: Arc<B>,
@@ -46,6 +36,7 @@ pub(super) struct Lane<B, E: Errand> {
     runtime: Option<Arc<dyn Runtime>>,
     // Each in a line of its own: what is above is read at every call, and these are written at every call or batch.
     calls: CachePadded<AtomicUsize>,
+    expected: CachePadded<Expected>,
     pub(super) batches: CachePadded<AtomicU64>,
     pub(super) batched: CachePadded<AtomicU64>,
 }
@@ -71,6 +62,7 @@ impl<B, E: Errand> Lane<B, E> {
             clock,
             runtime,
             calls: CachePadded::new(AtomicUsize::new(0)),
+            expected: CachePadded::default(),
             batches: CachePadded::new(AtomicU64::new(0)),
             batched: CachePadded::new(AtomicU64::new(0)),
         })
@@ -123,12 +115,17 @@ impl<B, E: Errand> Lane<B, E> {
         if calls < MANY {
             return self.limits.batches;
         }
-        calls.div_ceil(self.limits.calls).max(2).min(self.limits.batches)
+        calls.div_ceil(self.room()).max(2).min(self.limits.batches)
+    }
+
+    /// How many calls a batch holds.
+    fn room(&self) -> usize {
+        self.expected.room(self.limits.bytes, self.limits.calls)
     }
 
     /// How many of the calls under way a batch should hold.
     fn share(&self) -> usize {
-        (self.calls() / self.width()).clamp(1, self.limits.calls)
+        (self.calls() / self.width()).clamp(1, self.room())
     }
 
     /// Takes out of `queue` what is to be sent now.
@@ -141,7 +138,8 @@ impl<B, E: Errand> Lane<B, E> {
                 let members = queue.unsent.front()?.lock();
                 (members.len(), members.waiting())
             };
-            let is_due = queue.sent.is_empty() || queue.unsent.len() > 1 || joined >= self.share();
+            let is_full = queue.is_full || queue.unsent.len() > 1;
+            let is_due = queue.sent.is_empty() || is_full || joined >= self.share();
             if !is_due {
                 return None;
             }
@@ -178,7 +176,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Lane<B, E> {
             let place = {
                 let mut members = batch.lock();
                 let place = members.join(ask, since, waker.clone());
-                queue.is_full = members.len() >= self.limits.calls || members.bytes >= self.limits.bytes;
+                queue.is_full = members.len() >= self.room() || members.bytes >= self.limits.bytes;
                 place
             };
             let next = self.next(&mut queue);
@@ -335,6 +333,7 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Flight<B, E> {
 
     pub(super) fn land(&mut self, answers: Vec<Result<E::Answer>>) {
         self.has_landed = true;
+        self.lane.expected.learn::<E>(&answers, self.lane.limits.bytes);
         let mut wakers = Vec::with_capacity(self.places.len());
         self.batch.answer(&self.places, answers, &mut wakers);
         self.lane.landed(&self.batch);
@@ -348,6 +347,8 @@ impl<B: Send + Sync + 'static, E: ErrandTo<B>> Drop for Flight<B, E> {
             return;
         }
         let mut wakers = Vec::new();
+        // Most often because nobody had the time to wait.
+        self.lane.expected.learn_late(self.places.len(), self.lane.limits.bytes);
         // It panicked, or what ran it has ended.
         let kind = if std::thread::panicking() {
             ErrorKind::Server

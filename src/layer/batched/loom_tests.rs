@@ -14,8 +14,9 @@ use loom::{future::block_on, thread};
 
 use super::{
     batch::Answer,
+    builder::Limits,
     errand::{Errand, ErrandTo},
-    lane::{Lane, Limits},
+    lane::Lane,
 };
 use crate::{
     backend::SetItem,
@@ -57,6 +58,10 @@ impl Errand for Echo {
     const OPERATION: &'static str = "get";
 
     fn weight(_: &u32) -> usize {
+        4
+    }
+
+    fn size(_: &u32) -> usize {
         4
     }
 

@@ -13,6 +13,7 @@ mod batch;
 mod builder;
 mod commands;
 mod errand;
+mod expected;
 mod hall;
 mod lane;
 #[cfg(all(test, larder_loom))]
@@ -43,7 +44,10 @@ use self::{
 /// - **Nothing waits for company.** A call that is alone is handed on as it is. Those that find others under way join the
 ///   batch that goes next: at once where no batch is under way, else when it holds its share of the calls under way, or
 ///   when a batch under way has ended. Up to 4 batches are under way at once, so a few calls go at once as well; of many
-///   calls it is two, each with half of them.
+///   calls it is two, each with half of them, as far as they hold them.
+/// - **A batch of large values is small.** It holds no more calls than come to 256 KiB with values as large as those read
+///   before, or half as many as one that was not answered in time, though 16 at the least: the answer to hundreds of large
+///   values would keep everybody else waiting, and be in memory at once.
 /// - **A read is never older than its call.** A call joins only a batch that was not sent yet.
 /// - **Each call keeps its own answer.** A failure of one key is that key's; where the store refuses a whole batch of
 ///   reads, each is asked again by itself, so that one that is forbidden costs the others a round trip. Failures of a

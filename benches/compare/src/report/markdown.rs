@@ -66,11 +66,12 @@ fn method(rows: &[Row]) -> String {
 ## How it is measured
 
 Everybody talks to the same `redis-server` on loopback, stores the same values, and has one turn in each round. The
-first round warms up; {rounds} rounds count, each in an order by chance, so that what else the machine does meets all, and
-nobody always comes behind the same one. A turn lasts as long for everybody and makes as many calls as it can. In calls to
-a server, but for those of a stampede, the turns of a round are taken in pieces, of 5 ms where one task calls and of 30 ms
-where several do, and the figures of a turn are the means of its pieces. Figures are the medians of the rounds. An outage
-takes servers of its own, one for each round; growth by patterns has 3 rounds at most.
+first round warms up; {rounds} rounds count. A turn lasts as long for everybody and makes as many calls as it can. Turns of
+`get`, `set`, `get_many`, `set_many` and `remember/hit` are taken in pieces, each piece of a round in another order by chance,
+so that what else the machine does meets all, and nobody always comes behind the same one: of 5 ms where one task calls, of
+30 ms with 16 tasks, of 100 ms with more. All other turns are whole, those of `redis-benchmark` too, and each round begins
+with another contender. Figures are the medians of the rounds. An outage takes servers of its own, one for each round;
+growth by patterns has 3 rounds at most.
 {CONTENDERS}"
     )
 }

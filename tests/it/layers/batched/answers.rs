@@ -70,6 +70,28 @@ fn a_batch_holds_no_more_calls_and_bytes_than_it_may() {
 }
 
 #[test]
+fn a_batch_of_large_values_is_small() {
+    let store = MemoryBackend::new();
+    put(&store, "k", "0123456789012345678901234567890123456789012345678");
+    let backend = one_at_a_time(store.clone()).max_bytes(1_000).build().unwrap();
+    let batches_of = |reads: usize| {
+        let before = backend.stats().batches;
+        let gate = store.faults().hold_of(Operation::GetMany);
+        let mut reads: Vec<_> = (0..reads).map(|_| read(&backend, "k")).collect();
+        assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+        gate.release();
+        let found = block_on(join_all(reads));
+        assert!(found.into_iter().all(|found| text(found).is_some()));
+        backend.stats().batches - before
+    };
+    // The first goes at once. Of the others nothing is known yet.
+    assert_eq!(batches_of(1 + 50), 2);
+    (0..30).for_each(|_| assert_eq!(batches_of(1), 1));
+    // 20 of them come to as much as a batch may hold.
+    assert_eq!(batches_of(1 + 50), 1 + 3);
+}
+
+#[test]
 fn keys_in_parts_go_together_and_are_asked_for_whole() {
     let store = MemoryBackend::new();
     let backend = one_at_a_time(store.clone()).build().unwrap();
