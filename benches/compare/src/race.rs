@@ -345,7 +345,7 @@ mod tests {
             values("time")[1],
             values("whole")[0],
         ];
-        let medians: Vec<f64> = results.rows.iter().map(|row| row.median).collect();
+        let medians: Vec<f64> = results.rows.iter().map(|row| row.median.round()).collect();
         assert_eq!(medians, expected);
     }
 
