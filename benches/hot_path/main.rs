@@ -189,12 +189,13 @@ fn compare(what: &str, contenders: &mut [(&str, &mut dyn FnMut() -> f64)]) {
     println!();
 }
 
-/// One call after the other. The contenders take turns of a few calls, because whether a call takes 10 or 60 us is decided
-/// by where the system has put the threads: that changes within a run, and with it the calls of all.
+/// One call after the other. The contenders take turns of a few calls in an order by chance: whether a call takes 10 or 60
+/// us is decided by where the system has put the threads, which changes within a run, and with it the calls of all.
 fn alone(runtime: &Runtime, world: &'static World) {
-    const TURNS: usize = 1_000;
-    /// The first of them finds the other's memory in the caches.
-    const CALLS: usize = 8;
+    const TURNS: usize = 400;
+    /// The first ones find the others' code and memory in the caches.
+    const COLD: usize = 8;
+    const CALLS: usize = 64;
     let caches = [
         ("larder", &world.shared),
         ("on a thread of its own", &world.own),
@@ -202,24 +203,31 @@ fn alone(runtime: &Runtime, world: &'static World) {
     ];
     let timed = runtime.spawn(async move {
         let mut taken: Vec<Vec<Duration>> = vec![Vec::new(); caches.len() + 1];
+        let (mut order, mut random): (Vec<usize>, _) = ((0..taken.len()).collect(), SmallRng::seed_from_u64(1));
         for turn in 0..TURNS {
-            let key = |call: usize| world.keys[(turn * CALLS + call) % KEYS].as_str();
-            for call in 0..CALLS {
-                let key = world.physical[(turn * CALLS + call) % KEYS].as_str();
-                let began = Instant::now();
-                let found: Option<Bytes> = world.raw.get(key).await.expect("it answers");
-                assert!(found.is_some());
-                if call > 0 {
-                    taken[0].push(began.elapsed());
-                }
-            }
-            for (place, (_, cache)) in caches.iter().enumerate() {
+            order.shuffle(&mut random);
+            for &which in &order {
                 for call in 0..CALLS {
+                    let key = (turn * CALLS + call) % KEYS;
                     let began = Instant::now();
-                    let found: Option<User> = cache.get(key(call)).await.expect("the server answers");
-                    assert!(found.is_some());
-                    if call > 0 {
-                        taken[place + 1].push(began.elapsed());
+                    let took = match which.checked_sub(1) {
+                        None => {
+                            let key = world.physical[key].as_str();
+                            let found: Option<Bytes> = world.raw.get(key).await.expect("it answers");
+                            let took = began.elapsed();
+                            assert!(found.is_some());
+                            took
+                        }
+                        Some(place) => {
+                            let (cache, key) = (caches[place].1, &world.keys[key]);
+                            let found: Option<User> = cache.get(key).await.expect("the server answers");
+                            let took = began.elapsed();
+                            assert!(found.is_some());
+                            took
+                        }
+                    };
+                    if call >= COLD {
+                        taken[which].push(took);
                     }
                 }
             }
