@@ -69,26 +69,59 @@ fn a_batch_holds_no_more_calls_and_bytes_than_it_may() {
     }
 }
 
+/// In how many batches so many calls at the same time go.
+fn batches_of(reads: usize, backend: &larder::Batched<MemoryBackend>) -> u64 {
+    let before = backend.stats().batches;
+    let gate = backend.get_ref().faults().hold_of(Operation::GetMany);
+    let mut reads: Vec<_> = (0..reads).map(|_| read(backend, "k")).collect();
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    gate.release();
+    block_on(join_all(reads));
+    backend.stats().batches - before
+}
+
 #[test]
 fn a_batch_of_large_values_is_small() {
     let store = MemoryBackend::new();
     put(&store, "k", "0123456789012345678901234567890123456789012345678");
-    let backend = one_at_a_time(store.clone()).max_bytes(1_000).build().unwrap();
-    let batches_of = |reads: usize| {
-        let before = backend.stats().batches;
-        let gate = store.faults().hold_of(Operation::GetMany);
-        let mut reads: Vec<_> = (0..reads).map(|_| read(&backend, "k")).collect();
-        assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
-        gate.release();
-        let found = block_on(join_all(reads));
-        assert!(found.into_iter().all(|found| text(found).is_some()));
-        backend.stats().batches - before
-    };
+    let backend = one_at_a_time(store).max_bytes(1_000).build().unwrap();
     // The first goes at once. Of the others nothing is known yet.
-    assert_eq!(batches_of(1 + 50), 2);
-    (0..30).for_each(|_| assert_eq!(batches_of(1), 1));
+    assert_eq!(batches_of(1 + 50, &backend), 2);
+    (0..30).for_each(|_| assert_eq!(batches_of(1, &backend), 1));
     // 20 of them come to as much as a batch may hold.
-    assert_eq!(batches_of(1 + 50), 1 + 3);
+    assert_eq!(batches_of(1 + 50, &backend), 1 + 3);
+}
+
+#[test]
+fn the_batch_after_one_that_was_late_is_half_as_large() {
+    let store = MemoryBackend::new();
+    let backend = one_at_a_time(store.clone()).build().unwrap();
+    assert_eq!(batches_of(1 + 50, &backend), 2);
+    store.faults().fail_all(ErrorKind::Timeout);
+    assert_eq!(batches_of(1 + 50, &backend), 2);
+    store.faults().recover();
+    assert_eq!(batches_of(1 + 50, &backend), 1 + 2);
+}
+
+#[test]
+fn a_batch_that_is_full_before_it_has_its_share_goes_at_once() {
+    let long = "k".repeat(100);
+    let store = MemoryBackend::new();
+    let backend = larder::Batched::builder(store.clone())
+        .alone(64)
+        .max_bytes(200)
+        .max_batches(2)
+        .build()
+        .unwrap();
+    let gates = [Operation::Get, Operation::GetMany].map(|operation| store.faults().hold_of(operation));
+    // Of so many a share is more than 30. The first that does not go alone finds no batch under way.
+    let mut reads: Vec<_> = (0..64 + 1 + 2).map(|_| read(&backend, &long)).collect();
+    assert!(reads.iter_mut().all(|read| poll_once(read).is_pending()));
+    assert_eq!(backend.stats().batches, 2);
+    for gate in gates {
+        gate.release();
+    }
+    block_on(join_all(reads));
 }
 
 #[test]
