@@ -6,9 +6,10 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    pub(crate) fn with_capacity(strings: usize) -> Self {
+    /// Room for so many strings, of so many bytes together.
+    pub(crate) fn with_capacity(strings: usize, bytes: usize) -> Self {
         Self {
-            text: String::new(),
+            text: String::with_capacity(bytes),
             ends: Vec::with_capacity(strings),
         }
     }
@@ -43,7 +44,7 @@ mod tests {
     #[test]
     fn each_string_comes_back_as_it_was_pushed() {
         let pushed = ["a", "", "ö", "bc", ""];
-        let mut strings = Strings::with_capacity(2);
+        let mut strings = Strings::with_capacity(2, 3);
         for string in pushed {
             strings.push(string);
         }

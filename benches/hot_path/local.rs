@@ -7,11 +7,11 @@ use futures::executor::block_on;
 use larder::Cache;
 use larder_local::LocalBackend;
 
-use super::{KEYS, User, compare, user};
+use super::{KEYS, SHORT_ROUNDS, User, compare, user};
 
 /// A hit on the local map against the map and the format it is made of.
 pub(super) fn run() {
-    const TURNS: usize = 100_000;
+    const TURNS: usize = 10_000;
     let keys: Vec<String> = (0..KEYS).map(|key| format!("user:{key}")).collect();
     let cache = Cache::builder(LocalBackend::with_capacity(20 * KEYS))
         .prefix("bench")
@@ -33,6 +33,7 @@ pub(super) fn run() {
     };
     compare(
         "local get, ns",
+        SHORT_ROUNDS,
         &mut [
             ("quick_cache and postcard", &mut || {
                 let began = Instant::now();
@@ -55,6 +56,7 @@ pub(super) fn run() {
     );
     compare(
         "local get_shared, ns",
+        SHORT_ROUNDS,
         &mut [
             ("quick_cache", &mut || {
                 let began = Instant::now();

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Cache, Lookup, during, remember::Keys, write::done_if};
+use super::{Cache, Lookup, during, keyspace::check, remember::Keys, write::done_if};
 use crate::{
-    backend::{CacheBackend, SetItem},
+    backend::{CacheBackend, Entry, SetItem},
     compressor::Compressor,
     error::{Error, ErrorKind, Result},
     hook::{Failure, OperationKind, OperationOutcome, Scope},
@@ -48,7 +48,9 @@ where
     ) -> Result<HashMap<String, T>> {
         let keys = owned(keys);
         let scope = self.begin(OperationKind::GetMany, None, Some(keys.len()));
-        let found = found_of(self.read_many(&scope, keys).await);
+        let asked = self.ask_many(&scope, keys).await;
+        let most = asked.found();
+        let found = found_of(self.answers(&scope, asked), most);
         scope.finish(found.as_ref().err().map(Failure::Cache));
         found
     }
@@ -60,40 +62,49 @@ where
     ) -> Vec<(String, Result<Lookup<T>>)> {
         let keys = owned(keys);
         let scope = self.begin(OperationKind::GetManyResults, None, Some(keys.len()));
-        let results = self.read_many(&scope, keys).await;
+        let asked = self.ask_many(&scope, keys).await;
+        let results = self.answers(&scope, asked).collect();
         scope.finish(None);
         results
     }
 
-    async fn read_many<T: DeserializeOwned>(
-        &self,
-        scope: &Scope<'_>,
-        keys: Vec<String>,
-    ) -> Vec<(String, Result<Lookup<T>>)> {
+    async fn ask_many(&self, scope: &Scope<'_>, keys: Vec<String>) -> Asked {
+        let (physical, refused) = self.physical_of(&keys, scope.name());
+        let entries = self.store(scope).get_many(&physical.all()).await;
+        Asked {
+            keys,
+            refused,
+            physical,
+            entries,
+        }
+    }
+
+    /// What each key has, decoded when it is its turn.
+    fn answers<'a, T: DeserializeOwned>(
+        &'a self,
+        scope: &'a Scope<'_>,
+        asked: Asked,
+    ) -> impl Iterator<Item = (String, Result<Lookup<T>>)> + use<'a, T, B, S, C> {
         let operation = scope.name();
         let schema = self.settings().sealing.schema;
-        let (good, physical) = self.physical_of(&keys, operation);
-        let wanted = good.all();
-        let mut entries = (self.store(scope).get_many(&wanted).await).into_iter().zip(&wanted);
-        keys.into_iter()
-            .zip(physical)
-            .map(|(key, refused)| {
-                let answer = match refused {
-                    Some(error) => Err(error),
-                    None => match entries.next() {
-                        Some((Ok(entry), physical)) => {
-                            self.decode(scope, physical, entry.as_ref().map(crate::Entry::bytes), schema)
-                        }
-                        Some((Err(error), _)) => Err(error),
-                        None => Err(short_answer(operation)),
-                    },
-                };
-                let answer = answer.map_err(during(operation));
-                let answer = self.or_substitute(scope, &key, answer);
-                scope.count(&answer, Lookup::outcome);
-                (key, answer)
-            })
-            .collect()
+        let (physical, mut entries) = (asked.physical, asked.entries.into_iter().enumerate());
+        asked.keys.into_iter().zip(asked.refused).map(move |(key, refused)| {
+            let answer = match refused {
+                Some(error) => Err(error),
+                None => match entries.next() {
+                    Some((place, Ok(Some(entry)))) => self.decode(scope, || physical.get(place), &entry, schema),
+                    Some((_, Ok(None))) => Ok(Lookup::Miss),
+                    Some((_, Err(error))) => Err(error),
+                    None => Err(short_answer(operation)),
+                },
+            };
+            let answer = match answer {
+                Err(error) => self.or_substitute(scope, &key, Err(error.with_operation(operation))),
+                answer => answer,
+            };
+            scope.count(&answer, Lookup::outcome);
+            (key, answer)
+        })
     }
 
     /// Stores many values for `ttl`, each with a jitter of its own, in one pipelined round trip.
@@ -193,7 +204,7 @@ where
                 Err(error) => refused.push((key, Some(error.with_operation(operation)))),
             }
         }
-        let mut written = Strings::with_capacity(items.len());
+        let mut written = Strings::with_capacity(items.len(), items.iter().map(|item| item.key.len()).sum());
         for item in &items {
             written.push(&item.key);
         }
@@ -278,12 +289,14 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
 
     /// The physical keys of those that are allowed, and for each key the error of one that is not.
     fn physical_of(&self, keys: &[String], operation: &'static str) -> (Strings, Vec<Option<Error>>) {
-        let mut good = Strings::with_capacity(keys.len());
+        let lead = self.inner.keys.lead();
+        let bytes = keys.iter().map(|key| lead.len() + key.len()).sum();
+        let mut good = Strings::with_capacity(keys.len(), bytes);
         let refused = keys
             .iter()
-            .map(|key| match self.inner.keys.physical(key) {
-                Ok(physical) => {
-                    good.push(&physical);
+            .map(|key| match check(key) {
+                Ok(()) => {
+                    good.push_joined([lead, key]);
                     None
                 }
                 Err(error) => Some(error.with_operation(operation)),
@@ -293,21 +306,48 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     }
 }
 
-/// What the keys that answered have.
-fn found_of<T>(results: Vec<(String, Result<Lookup<T>>)>) -> Result<HashMap<String, T>> {
-    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-    let nothing_answered = failed == results.len();
-    let mut found = HashMap::with_capacity(results.len() - failed);
+/// A batch of reads that the backend has answered.
+struct Asked {
+    keys: Vec<String>,
+    /// For each key the error of one that is not allowed.
+    refused: Vec<Option<Error>>,
+    /// Of the others, as are their entries.
+    physical: Strings,
+    entries: Vec<Result<Option<Entry>>>,
+}
+
+impl Asked {
+    /// How many entries there are.
+    fn found(&self) -> usize {
+        self.entries.iter().filter(|entry| matches!(entry, Ok(Some(_)))).count()
+    }
+}
+
+/// What the keys that answered have, at most so many.
+fn found_of<T>(results: impl Iterator<Item = (String, Result<Lookup<T>>)>, most: usize) -> Result<HashMap<String, T>> {
+    let mut found = HashMap::with_capacity(most);
+    let (mut has_answer, mut first, mut refusal) = (false, None, None);
     for (key, result) in results {
         match result {
-            Ok(Lookup::Hit(value)) => {
-                found.insert(key, value);
+            Ok(answer) => {
+                has_answer = true;
+                if let Lookup::Hit(value) = answer {
+                    found.insert(key, value);
+                }
             }
-            Err(error) if nothing_answered || !is_partial(&error) => return Err(error),
-            Ok(Lookup::Absent | Lookup::Miss) | Err(_) => {}
+            Err(error) if is_partial(&error) => {
+                first.get_or_insert(error);
+            }
+            Err(error) => {
+                refusal.get_or_insert(error);
+            }
         }
     }
-    Ok(found)
+    match (first, refusal) {
+        (_, Some(refusal)) => Err(refusal),
+        (Some(first), None) if !has_answer => Err(first),
+        _ => Ok(found),
+    }
 }
 
 fn owned(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {

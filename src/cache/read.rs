@@ -1,13 +1,12 @@
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{ops::Deref, sync::atomic::Ordering, time::Duration};
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{Cache, OnUndecodable, during, keyspace::check};
 use crate::{
     backend::{CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
-    envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Undecodable, open, parse, plain_payload},
+    envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Plain, Undecodable, open, parse},
     error::Result,
     hook::{Note, OperationKind, OperationOutcome, Scope},
     serializer::{self, Decoded, Serializer},
@@ -125,7 +124,7 @@ where
                     self.backend().get_joined(lead, key).await
                 };
                 match stored {
-                    Ok(Some(entry)) => self.decode_entry(&scope, key, &entry, schema),
+                    Ok(Some(entry)) => self.decode(&scope, || self.inner.keys.join(key), &entry, schema),
                     Ok(None) => Ok(Lookup::Miss),
                     Err(error) => Err(error),
                 }
@@ -140,53 +139,37 @@ where
         found
     }
 
-    /// The answer that a stored entry gives a reader.
-    pub(super) fn decode<T: DeserializeOwned>(
+    /// The answer that a stored entry gives a reader. `physical` is asked for only where the entry is not known to be its.
+    pub(super) fn decode<T: DeserializeOwned, K: Deref<Target = str>>(
         &self,
         scope: &Scope<'_>,
-        physical: &str,
-        entry: Option<&Bytes>,
-        schema: u32,
-    ) -> Result<Lookup<T>> {
-        let Some(entry) = entry else {
-            return Ok(Lookup::Miss);
-        };
-        match self.open(scope, physical, entry, schema) {
-            Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
-            Ok(Opened::Marker) => Ok(Lookup::Miss),
-            Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
-        }
-    }
-
-    fn decode_entry<T: DeserializeOwned>(
-        &self,
-        scope: &Scope<'_>,
-        key: &str,
+        physical: impl Fn() -> K,
         entry: &Entry,
         schema: u32,
     ) -> Result<Lookup<T>> {
-        // What was checked before and is but a payload needs no more than to be decoded.
-        if entry.kept().is_some_and(Kept::is_intact)
-            && let Some(payload) = plain_payload(entry.bytes(), S::ID, schema)
+        let bytes = entry.bytes();
+        // What is but a payload needs no more than to be checked, once, and decoded.
+        if let Some(plain) = Plain::of(bytes, S::ID, schema)
+            && is_intact(entry, || plain.is_intact(&physical()))
         {
-            scope.note_bytes(Some(payload.len()), entry.bytes().len());
-            return match serializer::decode(&self.inner.core.serializer, payload) {
+            scope.note_bytes(Some(plain.payload.len()), bytes.len());
+            return match serializer::decode(&self.inner.core.serializer, plain.payload) {
                 Ok(value) => Ok(Lookup::Hit(value)),
                 Err(_) => self.undecodable(scope, Undecodable::Payload).map(|()| Lookup::Miss),
             };
         }
-        match self.open_entry(scope, key, entry, schema) {
+        match self.open_entry(scope, physical, entry, schema) {
             Ok(Opened::Value(value, header)) => Ok(self.answer(value, &header)),
             Ok(Opened::Marker) => Ok(Lookup::Miss),
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
 
-    /// [`open`](Self::open) for an entry that may have been opened before. `key` is the caller's, which was checked.
-    pub(super) fn open_entry<T: DeserializeOwned>(
+    /// [`open`](Self::open) for an entry that may have been opened before.
+    pub(super) fn open_entry<T: DeserializeOwned, K: Deref<Target = str>>(
         &self,
         scope: &Scope<'_>,
-        key: &str,
+        physical: impl Fn() -> K,
         entry: &Entry,
         schema: u32,
     ) -> Result<Opened<T>, Undecodable> {
@@ -194,7 +177,7 @@ where
         if kept.is_some_and(Kept::is_intact) {
             return self.open_checked(scope, None, entry.bytes(), schema);
         }
-        let opened = self.open(scope, &self.inner.keys.join(key), entry.bytes(), schema);
+        let opened = self.open(scope, &physical(), entry.bytes(), schema);
         if let (Some(kept), Ok(Opened::Value(..))) = (kept, &opened) {
             kept.note_intact();
         }
@@ -346,4 +329,18 @@ impl<B, S, C> Cache<B, S, C> {
             OnUndecodable::Raise => Err(reason.into_error()),
         }
     }
+}
+
+/// Tells whether an entry was found to be its key's before, or is by `check`, which then need not be asked again.
+#[inline]
+fn is_intact(entry: &Entry, check: impl FnOnce() -> bool) -> bool {
+    let kept = entry.kept();
+    if kept.is_some_and(Kept::is_intact) {
+        return true;
+    }
+    let is_intact = check();
+    if let (Some(kept), true) = (kept, is_intact) {
+        kept.note_intact();
+    }
+    is_intact
 }

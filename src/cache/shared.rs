@@ -131,7 +131,7 @@ where
             scope.note_bytes(None, entry.bytes().len());
             return Ok(found);
         }
-        match self.open_entry::<T>(scope, key, entry, schema) {
+        match self.open_entry::<T, _>(scope, || self.inner.keys.join(key), entry, schema) {
             Ok(Opened::Value(Decoded::Value(value), header)) => {
                 let value = Arc::new(value);
                 let answer = self.answer(Decoded::Value(Arc::clone(&value)), &header);

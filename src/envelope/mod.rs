@@ -7,8 +7,8 @@ mod terms;
 mod undecodable;
 
 pub(crate) use header::{
-    HEAD_LEN, HELD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, SHORT_LEN, Times, is_none, lease_of,
-    marker, parse, plain_payload, with_lease, with_life,
+    HEAD_LEN, HELD_LEN, Header, KIND_MARKER, KIND_VALUE, LONG_LEN, Lease, Parsed, Plain, SHORT_LEN, Times, is_none,
+    lease_of, marker, parse, with_lease, with_life,
 };
 pub(crate) use open::{Expected, Opened, open};
 pub(crate) use seal::{Sealing, seal};

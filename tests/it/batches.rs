@@ -123,6 +123,22 @@ fn a_change_of_what_stands_there_is_a_look_and_a_step() {
     assert_eq!(world.backend.calls().total(), 9);
 }
 
+on_each_backend! {
+    async fn each_answer_of_a_batch_is_that_of_its_key(world) {
+        let cache = world.cache();
+        // The second and the last may not be asked for.
+        let long = "k".repeat(64 * 1024 + 1);
+        cache.set_many([("a", 1), ("b", 2), ("c", 3)], 60).await.unwrap();
+        let answers = cache.get_many_results::<i32>(["c", &long, "none", "a", "b", &long]).await;
+        let keys: Vec<&str> = answers.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["c", &long, "none", "a", "b", &long]);
+        let answers: Vec<_> = answers.into_iter().map(|(_, answer)| answer.ok()).collect();
+        let [one, two, three] = [1, 2, 3].map(|value| Some(Lookup::Hit(value)));
+        assert_eq!(answers, [three, None, Some(Lookup::Miss), one, two, None]);
+        assert_eq!(cache.stats().undecodable, 0);
+    }
+}
+
 #[test]
 fn a_batch_of_which_nothing_answers_is_an_error() {
     let world = memory();
