@@ -1,6 +1,6 @@
 //! Random numbers, for a thread that is ending too: a call may be made where its last values are dropped.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use rand::{
     RngExt, SeedableRng,
@@ -12,7 +12,7 @@ use rand::{
 };
 
 thread_local! {
-    static DRAWN_FROM: Cell<Option<StdRng>> = const { Cell::new(None) };
+    static DRAWN_FROM: RefCell<Option<StdRng>> = const { RefCell::new(None) };
 }
 
 /// A number, or bytes, of any value.
@@ -24,16 +24,16 @@ where
 }
 
 /// A number in `range`.
-pub(crate) fn range<T: SampleUniform>(range: impl SampleRange<T>) -> T {
-    draw(|from| from.random_range(range))
+#[expect(clippy::needless_pass_by_value, reason = "a range is written where it is used")]
+pub(crate) fn range<T: SampleUniform>(range: impl SampleRange<T> + Clone) -> T {
+    draw(|from| from.random_range(range.clone()))
 }
 
-fn draw<T>(one: impl FnOnce(&mut StdRng) -> T) -> T {
+fn draw<T>(one: impl Fn(&mut StdRng) -> T) -> T {
+    // Drawn from in its place: it has 320 bytes, which every write of an entry would feel on their way out and back.
+    let drawn = DRAWN_FROM.try_with(|kept| one(kept.borrow_mut().get_or_insert_with(seeded)));
     // A thread that is ending has no locals any more.
-    let mut from = DRAWN_FROM.try_with(Cell::take).ok().flatten().unwrap_or_else(seeded);
-    let drawn = one(&mut from);
-    let _ = DRAWN_FROM.try_with(|kept| kept.set(Some(from)));
-    drawn
+    drawn.unwrap_or_else(|_| one(&mut seeded()))
 }
 
 fn seeded() -> StdRng {

@@ -80,7 +80,7 @@ impl<'a> Invalidation<'a> {
     fn void(&self) {
         match self.keys {
             Keys::One(key) => self.flights.void(key),
-            Keys::Many(keys) => keys.iter().for_each(|key| self.flights.void(key)),
+            Keys::Many(keys) => self.flights.void_many(keys),
             Keys::Matching(pattern) => self.flights.void_matching(|key| glob::matches(pattern, key)),
         }
     }

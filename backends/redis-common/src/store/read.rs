@@ -25,8 +25,13 @@ pub(super) async fn get<W: Wire>(wire: &W, prefix: &str, key: &str) -> Result<Op
     entry(wrong_type_as_missing(wire, answer)?)
 }
 
-/// A key of two parts in one allocation, which clones share: a client clones it to write it, and a `Vec`'s bytes would need
-/// another one for that.
+/// A key in one allocation, which clones share: a client clones it to write it, and a `Vec`'s bytes would need another one
+/// for that.
+pub(super) fn owned(key: &str) -> Bytes {
+    joined("", key)
+}
+
+/// [`owned`] for a key of two parts.
 fn joined(prefix: &str, key: &str) -> Bytes {
     let mut short = ShortKey::new();
     let [prefix, key] = [prefix.as_bytes(), key.as_bytes()];
@@ -122,7 +127,7 @@ fn is_of_one_key(words: &str) -> bool {
 
 async fn get_one<W: Wire>(wire: &W, key: &str) -> Result<Option<Entry>> {
     let permit = wire.shared().admit(1)?;
-    let keys = vec![Bytes::copy_from_slice(key.as_bytes())];
+    let keys = vec![owned(key)];
     let answer = wire.send(Command::GetMany { keys }, permit).await?;
     let found = several(answer, 1)?.pop();
     entry(found.ok_or_else(|| unexpected("MGET left out a key"))?)
@@ -153,7 +158,7 @@ pub(super) async fn head<W: Wire>(wire: &W, key: &str, n: usize) -> Result<Optio
     let last = i64::try_from(n).unwrap_or(i64::MAX) - 1;
     let command = Command::Script {
         script: &script::HEAD,
-        key: Bytes::copy_from_slice(key.as_bytes()),
+        key: owned(key),
         args: vec![last.to_string().into()],
         sending: Sending::ByHash,
     };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use larder::{Condition, Error, ErrorKind, Expiry, Outcome, Result, SetItem, SetOptions};
 
-use super::{WINDOW, Wire};
+use super::{WINDOW, Wire, read::owned};
 use crate::{
     command::{Command, Reply},
     error::unexpected,
@@ -74,7 +74,7 @@ fn set_command(key: &str, value: Bytes, options: SetOptions, sending: Sending) -
             Expiry::Never => None,
             _ => return Err(unknown("expiry")),
         };
-        let key = Bytes::copy_from_slice(key.as_bytes());
+        let key = owned(key);
         Ok(Command::Set {
             key,
             value,
@@ -112,16 +112,14 @@ pub(super) async fn delete_many<W: Wire>(wire: &W, keys: &[&str]) -> Vec<Result<
 }
 
 fn unlink(key: &str) -> Command {
-    Command::Unlink {
-        key: Bytes::copy_from_slice(key.as_bytes()),
-    }
+    Command::Unlink { key: owned(key) }
 }
 
 pub(super) async fn expire<W: Wire>(wire: &W, key: &str, after: Duration, condition: Condition) -> Result<Outcome> {
     condition.check_for_change()?;
     let millis = millis(after)?;
     let command = if condition == Condition::Always {
-        let key = Bytes::copy_from_slice(key.as_bytes());
+        let key = owned(key);
         Command::Expire { key, millis }
     } else {
         let args = vec![prefix(condition)?, millis.to_string().into()];
@@ -143,7 +141,7 @@ pub(super) async fn persist<W: Wire>(wire: &W, key: &str, condition: Condition) 
 fn scripted(script: &'static Script, key: &str, args: Vec<Bytes>, sending: Sending) -> Command {
     Command::Script {
         script,
-        key: Bytes::copy_from_slice(key.as_bytes()),
+        key: owned(key),
         args,
         sending,
     }
