@@ -1,8 +1,8 @@
 //! What calls cost against what is beneath them: `cargo bench --bench hot_path [-- filter]`.
 //!
 //! Each line compares within one run: the contenders take short turns in an order by chance, and the means of the middle
-//! half of the turns are compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted: `get`, `batch`,
-//! `local`.
+//! half of the turns are compared. Only the ratios say anything on another machine. A filter is a word of the lines wanted:
+//! `get`, `batch`, `local`.
 
 mod alone;
 mod local;

@@ -2,11 +2,18 @@ use std::collections::HashMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Cache, Lookup, during, keyspace::check, remember::Keys, write::done_if};
+use super::{
+    Cache, Lookup,
+    answers::{all_or_first, found_of, short_answer},
+    during,
+    keyspace::{check, is_allowed},
+    remember::Keys,
+    write::done_if,
+};
 use crate::{
     backend::{CacheBackend, Entry, SetItem},
     compressor::Compressor,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     hook::{Failure, OperationKind, OperationOutcome, Scope},
     serializer::Serializer,
     strings::Strings,
@@ -49,8 +56,8 @@ where
         let keys = owned(keys);
         let scope = self.begin(OperationKind::GetMany, None, Some(keys.len()));
         let asked = self.ask_many(&scope, keys).await;
-        let most = asked.found();
-        let found = found_of(self.answers(&scope, asked), most);
+        let room = asked.found();
+        let found = found_of(self.answers(&scope, asked), room);
         scope.finish(found.as_ref().err().map(Failure::Cache));
         found
     }
@@ -290,7 +297,8 @@ impl<B: CacheBackend, S, C> Cache<B, S, C> {
     /// The physical keys of those that are allowed, and for each key the error of one that is not.
     fn physical_of(&self, keys: &[String], operation: &'static str) -> (Strings, Vec<Option<Error>>) {
         let lead = self.inner.keys.lead();
-        let bytes = keys.iter().map(|key| lead.len() + key.len()).sum();
+        let allowed = keys.iter().filter(|key| is_allowed(key));
+        let bytes = allowed.map(|key| lead.len() + key.len()).sum();
         let mut good = Strings::with_capacity(keys.len(), bytes);
         let refused = keys
             .iter()
@@ -323,77 +331,6 @@ impl Asked {
     }
 }
 
-/// What the keys that answered have, at most so many.
-fn found_of<T>(results: impl Iterator<Item = (String, Result<Lookup<T>>)>, most: usize) -> Result<HashMap<String, T>> {
-    let mut found = HashMap::with_capacity(most);
-    let (mut has_answer, mut first, mut refusal) = (false, None, None);
-    for (key, result) in results {
-        match result {
-            Ok(answer) => {
-                has_answer = true;
-                if let Lookup::Hit(value) = answer {
-                    found.insert(key, value);
-                }
-            }
-            Err(error) if is_partial(&error) => {
-                first.get_or_insert(error);
-            }
-            Err(error) => {
-                refusal.get_or_insert(error);
-            }
-        }
-    }
-    match (first, refusal) {
-        (_, Some(refusal)) => Err(refusal),
-        (Some(first), None) if !has_answer => Err(first),
-        _ => Ok(found),
-    }
-}
-
 fn owned(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     keys.into_iter().map(|key| key.as_ref().to_owned()).collect()
-}
-
-/// Errors that a batch may leave to `get_many_results`: the backend's, and not the caller's own.
-fn is_partial(error: &Error) -> bool {
-    error.kind() != ErrorKind::InvalidInput
-}
-
-/// All the answers, or one error that says how many failed and carries the first.
-fn all_or_first<T>(results: impl Iterator<Item = Result<T>>, operation: &'static str) -> Result<Vec<T>> {
-    let mut answers = Vec::new();
-    let mut first = None;
-    let mut failed = 0_usize;
-    for result in results {
-        match result {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                failed += 1;
-                first.get_or_insert(error);
-            }
-        }
-    }
-    let Some(first) = first else {
-        return Ok(answers);
-    };
-    let total = failed + answers.len();
-    Err(Error::new(
-        first.kind(),
-        format!(
-            "{failed} of {total} keys failed, the first because: {}",
-            first.message()
-        ),
-    )
-    .with_operation(operation)
-    .with_source(first))
-}
-
-/// A backend that breaks the contract must not shift one key's answer to another.
-#[cold]
-fn short_answer(operation: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Server,
-        "the backend answered fewer keys than it was asked for",
-    )
-    .with_operation(operation)
 }

@@ -70,10 +70,13 @@ impl KeySpace {
 /// Refuses a key that is too long.
 #[inline]
 pub(super) fn check(key: &str) -> Result<()> {
-    if key.len() > MAX_KEY_BYTES {
-        return Err(too_long(key));
-    }
-    Ok(())
+    if is_allowed(key) { Ok(()) } else { Err(too_long(key)) }
+}
+
+/// Tells whether [`check`] passes.
+#[inline]
+pub(super) const fn is_allowed(key: &str) -> bool {
+    key.len() <= MAX_KEY_BYTES
 }
 
 #[cold]

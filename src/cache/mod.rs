@@ -1,5 +1,6 @@
 //! The typed cache over a backend.
 
+mod answers;
 mod batch;
 mod bind;
 mod builder;

@@ -176,8 +176,8 @@ impl Header {
     }
 }
 
-/// A value that is nothing but its payload, as most are: no `None`, not compressed, without a lease or a logical life. It
-/// takes a fraction of what it takes to parse any header.
+/// A value that is nothing but its payload, as most are: no `None`, not compressed, without a lease or a logical life. To
+/// find that it is one takes a fraction of a parse of its header.
 pub(crate) struct Plain<'e> {
     head: &'e [u8; FIXED + IDS + CHECKSUM],
     pub(crate) payload: &'e [u8],

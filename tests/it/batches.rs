@@ -147,6 +147,10 @@ fn a_batch_of_which_nothing_answers_is_an_error() {
     world.backend.faults().fail_all(ErrorKind::Connection);
     let is_connection = |error: Error| assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     is_connection(block_on(cache.get_many::<i32>(["a", "b"])).unwrap_err());
+    // What the caller can mend is said first: it is so when the backend is back, too.
+    let long = "k".repeat(64 * 1024 + 1);
+    let refused = block_on(cache.get_many::<i32>(["a", &long])).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{refused}");
     is_connection(block_on(cache.set_many([("a", 1)], 60)).unwrap_err());
     is_connection(block_on(cache.delete_many(["a"])).unwrap_err());
     is_connection(block_on(cache.delete_pattern("*")).unwrap_err());

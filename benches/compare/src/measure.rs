@@ -21,8 +21,8 @@ pub struct Figure {
     pub part: Option<String>,
     pub value: f64,
     pub unit: String,
-    /// For how many seconds it was measured, beside other pieces of the same turn.
-    pub seconds: f64,
+    /// What it weighs beside other pieces of the same turn: the seconds of a rate, the calls of what one of them takes.
+    pub weight: f64,
 }
 
 impl Figure {
@@ -31,13 +31,19 @@ impl Figure {
             part: None,
             value,
             unit: unit.into(),
-            seconds: 1.0,
+            weight: 1.0,
         }
     }
 
     #[must_use]
     pub fn over(mut self, time: Duration) -> Self {
-        self.seconds = time.as_secs_f64();
+        self.weight = time.as_secs_f64();
+        self
+    }
+
+    #[must_use]
+    pub fn of(mut self, calls: usize) -> Self {
+        self.weight = calls as f64;
         self
     }
 

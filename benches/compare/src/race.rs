@@ -27,17 +27,11 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// In pieces, as short as they can be. What a call takes is decided by where the system has put the threads too, three
-    /// times as long for one call after the other on two processors as on one, and by what else the machine does: that
-    /// changes within a round, and has to meet all alike.
+    /// In pieces of so long. What a call takes is decided by where the system has put the threads too, three times as long
+    /// for one call after the other on two processors as on one, and by what else the machine does: that changes within a
+    /// round, and has to meet all alike.
     #[must_use]
-    pub fn in_pieces(self, tasks: usize) -> Self {
-        // Many tasks take a while to begin and to end.
-        let piece = Duration::from_millis(match tasks {
-            1 => 5,
-            2..64 => 30,
-            _ => 100,
-        });
+    pub fn in_pieces(self, piece: Duration) -> Self {
         let pieces = self.turn.as_nanos() / piece.as_nanos();
         Self {
             pieces: usize::try_from(pieces).unwrap_or(1).max(1),
@@ -221,18 +215,18 @@ pub async fn race(workload: &str, tasks: usize, lanes: Vec<Lane>, effort: Effort
     results
 }
 
-/// The figures of a turn out of those of its pieces: their means, each weighing as much as it took.
+/// The figures of a turn out of those of its pieces: their means, by weight.
 fn together(mut pieces: Vec<Vec<Figure>>) -> Vec<Figure> {
     let Some(mut figures) = pieces.pop() else {
         return Vec::new();
     };
     for (which, figure) in figures.iter_mut().enumerate() {
-        let mut sum = figure.value * figure.seconds;
+        let mut sum = figure.value * figure.weight;
         for piece in &pieces {
-            sum += piece[which].value * piece[which].seconds;
-            figure.seconds += piece[which].seconds;
+            sum += piece[which].value * piece[which].weight;
+            figure.weight += piece[which].weight;
         }
-        figure.value = sum / figure.seconds;
+        figure.value = sum / figure.weight;
     }
     figures
 }
@@ -326,7 +320,7 @@ mod tests {
             turn: Duration::from_millis(15),
             pieces: 1,
         };
-        let results = race("get", 1, lanes, effort.in_pieces(1)).await;
+        let results = race("get", 1, lanes, effort.in_pieces(Duration::from_millis(5))).await;
         let said = said.lock().unwrap();
         let piece = Duration::from_millis(5);
         // The first round warms up, in three pieces of a third of that.
@@ -354,7 +348,10 @@ mod tests {
         let piece =
             |calls: f64, seconds| vec![Figure::new(calls / seconds, "calls/s").over(Duration::from_secs_f64(seconds))];
         let turn = together(vec![piece(100.0, 1.0), piece(0.0, 3.0)]);
-        assert_eq!((turn[0].value, turn[0].seconds), (25.0, 4.0));
+        assert_eq!((turn[0].value, turn[0].weight), (25.0, 4.0));
+        let piece = |nanos: f64, calls| vec![Figure::new(nanos, "ns").of(calls)];
+        let turn = together(vec![piece(100.0, 30), piece(500.0, 10)]);
+        assert_eq!((turn[0].value, turn[0].weight), (200.0, 40.0));
     }
 
     #[tokio::test]

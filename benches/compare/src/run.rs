@@ -1,6 +1,6 @@
 //! One run, from the arguments to the reports.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use testkit::RedisServer;
 use tokio::{runtime::Builder, sync::OnceCell};
@@ -99,9 +99,22 @@ impl Field {
                 lineup::remote(workload, tasks, server, remotes)
             }
         };
-        // Others would have to find their maps in the caches again, or take longer than a piece.
-        let is_whole = ["local/", "growth/", "remember/stampede"].iter().any(|whole| workload.starts_with(whole));
-        let effort = if is_whole { *effort } else { effort.in_pieces(tasks) };
+        let effort = piece(workload, tasks).map_or(*effort, |piece| effort.in_pieces(piece));
         race(workload, tasks, lanes, effort).await
     }
+}
+
+/// How long the pieces are that turns are taken in: as short as they can be.
+fn piece(workload: &str, tasks: usize) -> Option<Duration> {
+    let millis = match (workload, tasks) {
+        // What the map holds goes on from turn to turn; or one step is longer than a piece.
+        ("local/zipf" | "remember/stampede", _) => return None,
+        _ if workload.starts_with("growth/") => return None,
+        ("local/hit", _) => 40,
+        (_, 1) => 5,
+        // Many tasks take a while to begin and to end.
+        (_, 2..64) => 30,
+        _ => 100,
+    };
+    Some(Duration::from_millis(millis))
 }

@@ -25,8 +25,8 @@ pub(super) async fn get<W: Wire>(wire: &W, prefix: &str, key: &str) -> Result<Op
     entry(wrong_type_as_missing(wire, answer)?)
 }
 
-/// A key in one allocation, which clones share: a client clones it to write it, and a `Vec`'s bytes would need another one
-/// for that.
+/// A key, in one allocation where it is short, which clones share: a client clones it to write it, and a `Vec`'s bytes would
+/// need another one for that.
 pub(super) fn owned(key: &str) -> Bytes {
     joined("", key)
 }

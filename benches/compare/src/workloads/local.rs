@@ -45,19 +45,21 @@ async fn prepare<L: Local>(contender: &str, map: L, threads: usize) -> Turn {
     Box::new(move |time| {
         let (map, keys) = (Arc::clone(&map), Arc::clone(&keys));
         let turn = move || {
-            let (calls, took) = on_threads(threads, time, |thread, n| {
+            // The caches hold the maps of others: each key is read once before it counts.
+            let (calls, took) = on_threads(threads, KEYS, time, |thread, n| {
                 let (map, key) = (&map, &keys[(thread * 5_003 + n * 7_919) % KEYS]);
                 async move { assert!(map.get(key).await, "every get is a hit") }
             });
-            let time = took.as_secs_f64() * 1e9 * threads as f64 / calls as f64;
-            vec![Figure::new(time, "ns")]
+            let time = took.as_secs_f64() * 1e9 / calls as f64;
+            vec![Figure::new(time, "ns").of(calls)]
         };
         joined(tokio::task::spawn_blocking(turn)).boxed()
     })
 }
 
-/// Makes calls from threads of their own until `time` is over; how many, and how long it really took.
-pub(crate) fn on_threads<F, Fut>(threads: usize, time: Duration, call: F) -> (usize, Duration)
+/// Makes calls from threads of their own until `time` is over, after some that do not count; how many, and how long the
+/// threads took for them, all together.
+pub(crate) fn on_threads<F, Fut>(threads: usize, uncounted: usize, time: Duration, call: F) -> (usize, Duration)
 where
     F: Fn(usize, usize) -> Fut + Sync,
     Fut: Future<Output = ()>,
@@ -71,8 +73,12 @@ where
                 let (stop, start, call, runtime) = (&stop, &start, &call, runtime.clone());
                 scope.spawn(move || {
                     let _entered = runtime.enter();
-                    start.wait();
                     block_on(async {
+                        for n in 0..uncounted {
+                            call(thread, n).await;
+                        }
+                        start.wait();
+                        let began = Instant::now();
                         let mut made = 0;
                         while !stop.load(Ordering::Relaxed) {
                             for n in made..made + STRIDE {
@@ -80,19 +86,19 @@ where
                             }
                             made += STRIDE;
                         }
-                        made
+                        (made, began.elapsed())
                     })
                 })
             })
             .collect();
         start.wait();
-        let began = Instant::now();
         thread::sleep(time);
         stop.store(true, Ordering::Relaxed);
-        let made = running
+        let ended = running
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .sum();
-        (made, began.elapsed())
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.fold((0, Duration::ZERO), |(calls, sum), (made, took)| {
+            (calls + made, sum + took)
+        })
     })
 }

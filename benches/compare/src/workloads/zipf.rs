@@ -83,7 +83,7 @@ async fn prepare<L: Local>(map: L, threads: usize, trace: Arc<Trace>) -> Turn {
             let begin = offset.load(Ordering::Relaxed);
             let (reads, hits) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let user = User::numbered(1);
-            let (calls, took) = on_threads(threads, time, |thread, n| {
+            let (calls, took) = on_threads(threads, 0, time, |thread, n| {
                 let (rank, write) = trace.calls[(begin + thread * CALLS / threads + n) % CALLS];
                 let key = &trace.keys[rank as usize];
                 let (map, user, reads, hits) = (&map, &user, &reads, &hits);
@@ -105,7 +105,7 @@ async fn prepare<L: Local>(map: L, threads: usize, trace: Arc<Trace>) -> Turn {
             offset.fetch_add(calls / threads, Ordering::Relaxed);
             let ratio = 100.0 * hits.into_inner() as f64 / reads.into_inner().max(1) as f64;
             vec![
-                Figure::new(calls as f64 / took.as_secs_f64(), "calls/s"),
+                Figure::new((calls * threads) as f64 / took.as_secs_f64(), "calls/s"),
                 Figure::new(ratio, "%").part("hits"),
             ]
         };
