@@ -5,7 +5,8 @@ use std::{
     io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Stdio, id},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -95,8 +96,20 @@ impl Drop for Process {
 ///
 /// Where the machine has none.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .unwrap_or_else(|error| panic!("no free port on 127.0.0.1: {error}"))
-        .port()
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    (0..PORTS)
+        .map(|_| {
+            // Processes begin at other places, and none draws a port twice.
+            let drawn = DRAWN
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_add(id().wrapping_mul(509));
+            FIRST_PORT + u16::try_from(drawn % PORTS).expect("there are not so many ports")
+        })
+        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        .unwrap_or_else(|| panic!("no free port on 127.0.0.1 from {FIRST_PORT} on"))
 }
+
+/// Ports below those that systems give to connections: one of these would take a port between its choice and its use, and
+/// that of a cluster's bus is chosen long before.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u32 = 22_000;
