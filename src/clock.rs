@@ -114,6 +114,7 @@ impl Clock for SystemClock {
 
     // The time of the kernel's last tick, at a third of what it costs to ask the hardware.
     #[cfg(target_os = "linux")]
+    #[inline]
     fn monotonic_coarse(&self) -> Duration {
         // The last tick may have been before the clock was made.
         read(ClockId::MonotonicCoarse).saturating_sub(self.ticks_from)
@@ -125,6 +126,7 @@ impl Clock for SystemClock {
 }
 
 #[cfg(target_os = "linux")]
+#[inline]
 fn read(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
     // Neither is ever negative. By hand, because the conversion of `rustix` is a call that a hit would feel.

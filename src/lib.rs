@@ -99,7 +99,7 @@ mod telemetry;
 mod ttl;
 
 pub use backend::{
-    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
+    AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, KeyTtl, Outcome, SetItem, SetOptions,
     SweepListener, SweepProgress, delete_by_scan, delete_by_scan_with, delete_listed, get_by_joining,
 };
 pub use blocking::{BlockingBound, BlockingCache};

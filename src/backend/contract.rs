@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::Stream;
 
 use super::{
-    Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, get_by_joining,
+    AtOnce, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, get_by_joining,
     sweep::{SweepListener, delete_by_scan, delete_by_scan_with},
 };
 use crate::error::Result;
@@ -83,6 +83,16 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
     /// As [`get`](Self::get), under its name.
     fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         get_by_joining(self, prefix, key)
+    }
+
+    /// What [`get_joined`](Self::get_joined) answers, where that takes neither a wait nor a future.
+    ///
+    /// A cache asks this first where no hook listens, which spares a hit in this process the future. A backend that
+    /// keeps its entries in this process as [`Kept`](crate::Kept) may answer; the provided one says [`AtOnce::Unknown`], as does
+    /// every backend that may wait, and every layer that does anything about a read. It never blocks.
+    fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+        let _ = (prefix, key);
+        AtOnce::Unknown
     }
 
     /// Reads many keys in one round trip, or one per cluster node.

@@ -3,7 +3,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener};
+use super::{AtOnce, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener};
 use crate::error::Result;
 
 macro_rules! forward_to_inner {
@@ -21,6 +21,10 @@ macro_rules! forward_to_inner {
 
             fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
                 (**self).get_joined(prefix, key)
+            }
+
+            fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+                (**self).get_at_once(prefix, key)
             }
 
             fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

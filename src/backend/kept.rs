@@ -42,6 +42,37 @@ struct Inner {
     bytes: Bytes,
 }
 
+/// What a backend can say of a key without a future, by [`CacheBackend::get_at_once`](crate::CacheBackend::get_at_once).
+///
+/// # Examples
+///
+/// ```
+/// use larder::{AtOnce, CacheBackend, Expiry, SetOptions};
+/// use larder_local::LocalBackend;
+///
+/// # futures::executor::block_on(async {
+/// let backend = LocalBackend::with_capacity(100);
+/// backend.set("app:user:1", "v".into(), SetOptions::new(Expiry::Never)).await?;
+///
+/// assert!(matches!(backend.get_at_once("app:", "user:1"), AtOnce::Found(kept) if kept.bytes() == "v"));
+/// assert!(matches!(backend.get_at_once("app:", "user:2"), AtOnce::Missing));
+/// # Ok::<(), larder::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a backend has the entry, or knows that there is none, or can not say"
+)]
+pub enum AtOnce {
+    /// The entry under the key.
+    Found(Kept),
+    /// There is none.
+    Missing,
+    /// The backend has to be asked, and waited for.
+    Unknown,
+}
+
 /// A decoded value, and what it was decoded from.
 pub(crate) struct Memo {
     pub(crate) terms: Terms,

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Cache, OnUndecodable, during, keyspace::check};
 use crate::{
-    backend::{CacheBackend, Entry, Kept, KeyTtl},
+    backend::{AtOnce, CacheBackend, Entry, Kept, KeyTtl},
     compressor::Compressor,
     envelope::{Expected, HEAD_LEN, Header, Opened, Parsed, Plain, Undecodable, open, parse},
     error::Result,
@@ -121,7 +121,11 @@ where
                 let stored = if scope.is_active() {
                     self.store(&scope).get_joined(lead, key).await
                 } else {
-                    self.backend().get_joined(lead, key).await
+                    match self.backend().get_at_once(lead, key) {
+                        AtOnce::Found(kept) => Ok(Some(kept.into())),
+                        AtOnce::Missing => Ok(None),
+                        AtOnce::Unknown => self.backend().get_joined(lead, key).await,
+                    }
                 };
                 match stored {
                     Ok(Some(entry)) => self.decode(&scope, || self.inner.keys.join(key), &entry, schema),

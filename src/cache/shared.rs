@@ -1,10 +1,18 @@
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use serde::de::DeserializeOwned;
 
-use super::{Cache, Lookup, keyspace::check};
+use super::{
+    Cache, Lookup,
+    keyspace::{check, is_allowed},
+};
 use crate::{
-    backend::{CacheBackend, Entry, Kept, Memo},
+    backend::{AtOnce, CacheBackend, Entry, Kept, Memo},
     compressor::Compressor,
     envelope::{Opened, Terms},
     error::{Error, Result},
@@ -61,34 +69,52 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         async move {
-            let scope = self.begin(OperationKind::GetShared, Some(key), None);
-            let lead = self.inner.keys.lead();
-            let stored = match check(key) {
-                Ok(()) if scope.is_active() => self.store(&scope).get_joined(lead, key).await,
-                // As in `read`.
-                Ok(()) => {
-                    let stored = self.backend().get_joined(lead, key).await;
-                    if let Ok(Some(entry)) = &stored
-                        && let Some(found) = self.memoised(entry, schema)
-                    {
-                        return Ok(found.into_option());
-                    }
-                    stored
-                }
-                Err(error) => Err(error),
-            };
-            let found = match stored {
-                Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
-                Ok(None) => Ok(Lookup::Miss),
-                Err(error) => Err(error),
-            };
-            let found = match found {
-                Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
-                found => found,
-            };
-            scope.end(&found, Lookup::outcome);
-            found.map(Lookup::into_option)
+            // Most calls end here, for which the others are out of the way.
+            if let Some(found) = self.shared_at_once(key, schema) {
+                return Ok(found.into_option());
+            }
+            let mut asked = pin!(self.ask_shared(key, schema));
+            poll_fn(|context| poll_apart(asked.as_mut(), context)).await
         }
+    }
+
+    /// The answer that takes no more than a look at what this process keeps, where nobody is to be told of the call.
+    #[inline]
+    fn shared_at_once<T>(&self, key: &str, schema: u32) -> Option<Lookup<Arc<T>>>
+    where
+        T: Send + Sync + 'static,
+    {
+        if self.inner.hooks.are_watching() || !is_allowed(key) {
+            return None;
+        }
+        match self.backend().get_at_once(self.inner.keys.lead(), key) {
+            AtOnce::Found(kept) => self.memoised(&kept, schema),
+            AtOnce::Missing => Some(Lookup::Miss),
+            AtOnce::Unknown => None,
+        }
+    }
+
+    async fn ask_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let scope = self.begin(OperationKind::GetShared, Some(key), None);
+        let lead = self.inner.keys.lead();
+        let stored = match check(key) {
+            Ok(()) => self.store(&scope).get_joined(lead, key).await,
+            Err(error) => Err(error),
+        };
+        let found = match stored {
+            Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
+            Ok(None) => Ok(Lookup::Miss),
+            Err(error) => Err(error),
+        };
+        let found = match found {
+            Err(error) => self.substitute_shared(&scope, key, error.with_operation(scope.name())),
+            found => found,
+        };
+        scope.end(&found, Lookup::outcome);
+        found.map(Lookup::into_option)
     }
 
     #[cold]
@@ -107,11 +133,11 @@ where
 
     /// The answer of an entry whose value was decoded before.
     #[inline]
-    fn memoised<T>(&self, entry: &Entry, schema: u32) -> Option<Lookup<Arc<T>>>
+    fn memoised<T>(&self, kept: &Kept, schema: u32) -> Option<Lookup<Arc<T>>>
     where
         T: Send + Sync + 'static,
     {
-        let memo = entry.kept().and_then(Kept::memo)?;
+        let memo = kept.memo()?;
         if !memo.terms.are_of(S::ID, C::ID, schema) {
             return None;
         }
@@ -127,7 +153,9 @@ where
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        if let Some(found) = self.memoised(entry, schema) {
+        if let Some(kept) = entry.kept()
+            && let Some(found) = self.memoised(kept, schema)
+        {
             scope.note_bytes(None, entry.bytes().len());
             return Ok(found);
         }
@@ -148,4 +176,10 @@ where
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
+}
+
+/// Polls `future` in a function of its own, so that the one it is called from keeps to registers.
+#[inline(never)]
+fn poll_apart<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(context)
 }

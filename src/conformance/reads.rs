@@ -5,13 +5,14 @@ use super::{
     stage::{HOUR, Stage},
     subject::Subject,
 };
-use crate::{CacheBackend, Condition, Expiry, KeyTtl};
+use crate::{AtOnce, CacheBackend, Condition, Expiry, KeyTtl};
 
 cases![
     a_missing_key_reads_as_nothing,
     an_empty_value_is_there,
     any_bytes_come_back_as_they_were,
     a_key_in_two_parts_reads_as_the_whole_wherever_it_is_split,
+    what_is_answered_at_once_is_what_get_answers,
     a_value_of_one_mebibyte_comes_back_whole,
     the_head_is_as_many_bytes_as_were_asked_for_and_the_whole_length,
     the_head_of_an_empty_value_is_empty_and_there,
@@ -76,6 +77,31 @@ async fn a_key_in_two_parts_reads_as_the_whole_wherever_it_is_split<S: Subject>(
     let empty = stage.empty_key();
     stage.put(empty, "empty").await;
     assert_eq!(read("", "").await.as_deref(), Some(&b"empty"[..]), "two empty parts");
+}
+
+async fn what_is_answered_at_once_is_what_get_answers<S: Subject>(stage: &Stage<'_, S>) {
+    let key = stage.key("at once");
+    let check = async |when: &str| {
+        let found = stage.value(&key).await;
+        for place in [0, 1, key.len()] {
+            let (prefix, rest) = key.split_at(place);
+            match stage.backend.get_at_once(prefix, rest) {
+                AtOnce::Found(kept) => assert_eq!(Some(kept.bytes()), found.as_ref(), "{when}"),
+                AtOnce::Missing => assert_eq!(None, found, "{when}"),
+                AtOnce::Unknown => {}
+            }
+        }
+    };
+    check("never written").await;
+    stage.put(&key, "first").await;
+    check("written").await;
+    stage.put_with(&key, "second", Expiry::After(HOUR)).await;
+    check("written again").await;
+    stage.pass(HOUR).await;
+    check("after its life").await;
+    stage.put(&key, "third").await;
+    stage.backend.delete_many(&[&key]).await;
+    check("deleted").await;
 }
 
 async fn a_value_of_one_mebibyte_comes_back_whole<S: Subject>(stage: &Stage<'_, S>) {

@@ -84,6 +84,12 @@ impl Hooks {
         self.0.as_ref().filter(|list| list.wanted != 0 && !is_inside())
     }
 
+    /// Tells whether a call would be told to any hook.
+    #[inline]
+    pub(crate) fn are_watching(&self) -> bool {
+        self.watching().is_some()
+    }
+
     pub(crate) fn emit<'a>(&'a self, event: impl FnOnce(&'a str) -> Event<'a>) {
         let Some(list) = &self.0 else { return };
         if is_inside() {

@@ -7,6 +7,7 @@ use crate::{
     LocalBackend,
     map::{Entries, Map},
     slot::Weight,
+    time::Time,
 };
 
 /// A shard of a map that is bounded by bytes is at least this large, or the map has one shard: no entry can be larger
@@ -36,7 +37,7 @@ const LIKELY_ENTRY_BYTES: u64 = 1_024;
 pub struct LocalBuilder {
     weight: Weight,
     bound: u64,
-    clock: Option<Arc<dyn Clock>>,
+    clock: Option<Time>,
 }
 
 impl LocalBuilder {
@@ -63,7 +64,7 @@ impl LocalBuilder {
 
     /// Takes the time from `clock`, by whose monotonic reading entries expire. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Some(Arc::new(clock));
+        self.clock = Some(Time::Given(Arc::new(clock)));
         self
     }
 
@@ -85,7 +86,7 @@ impl LocalBuilder {
             .expect("both capacities are set, which is all that is checked");
         let hasher = DefaultHashBuilder::default();
         let entries = Entries::with_options(options, self.weight, hasher, DefaultLifecycle::default());
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let clock = self.clock.unwrap_or_else(|| Time::System(SystemClock::new()));
         LocalBackend::new(Map::new(entries, clock))
     }
 }

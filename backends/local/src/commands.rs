@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
+    AtOnce, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
     delete_by_scan, delete_by_scan_with, glob,
 };
 
@@ -26,6 +26,11 @@ impl CacheBackend for LocalBackend {
         // Put together here, where the future keeps it: an `async fn` would keep its arguments and then move them.
         let key = Parts::new(prefix, key);
         async move { Ok(self.map().read(&key).map(Entry::from)) }
+    }
+
+    #[inline]
+    fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+        (self.map().read(&Parts::new(prefix, key))).map_or(AtOnce::Missing, AtOnce::Found)
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

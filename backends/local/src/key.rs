@@ -86,6 +86,10 @@ impl Hash for Parts<'_, '_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (prefix, key) = (self.prefix.as_bytes(), self.key.as_bytes());
+        if let Some(word) = only_word(prefix, key) {
+            state.write_u128(word);
+            return;
+        }
         let (words, rest) = prefix.as_chunks();
         for word in words {
             state.write_u128(u128::from_le_bytes(*word));
@@ -98,9 +102,9 @@ impl Hash for Parts<'_, '_> {
             for word in words {
                 state.write_u128(u128::from_le_bytes(*word));
             }
-            state.write_u128(last_bytes(key, rest) | END << (8 * rest.len()));
+            state.write_u128(last_bytes(key, rest) | u128::from(END) << (8 * rest.len()));
         } else {
-            let last = last_bytes(key, key) | END << (8 * key.len());
+            let last = last_bytes(key, key) | u128::from(END) << (8 * key.len());
             state.write_u128(begun | last << bits);
             if rest.len() + key.len() >= WORD {
                 state.write_u128(last >> (8 * WORD - bits));
@@ -113,7 +117,27 @@ impl Hash for Parts<'_, '_> {
 const WORD: usize = size_of::<u128>();
 
 /// The byte behind a key.
-const END: u128 = 0xff;
+const END: u64 = 0xff;
+
+/// The word of a key that ends within it, and whose prefix ends within its first half: most often all there is to hash.
+/// Made of its halves, because a shift of a whole word costs as much as five of a half.
+#[inline]
+fn only_word(prefix: &[u8], key: &[u8]) -> Option<u128> {
+    let len = prefix.len() + key.len();
+    if prefix.len() >= WORD / 2 || len >= WORD {
+        return None;
+    }
+    let (begun, bits) = (few(prefix), 8 * prefix.len());
+    let (first, high) = if let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) {
+        let [first, last] = [first, last].map(|bytes| u64::from_le_bytes(*bytes));
+        (first, (last >> 8 | END << 56) >> (8 * (WORD - 1 - len)))
+    } else {
+        let key = few(key) | END << (8 * key.len());
+        // In two steps, because nothing is left where there is no prefix, which would be a shift by all bits.
+        (key, (key >> 1) >> (63 - bits))
+    };
+    Some(u128::from(begun | first << bits) | u128::from(high) << 64)
+}
 
 /// The word of `rest`, the last bytes of `part` and fewer than a word has.
 #[inline]
@@ -126,11 +150,17 @@ fn last_bytes(part: &[u8], rest: &[u8]) -> u128 {
         let [first, last] = [first, last].map(|bytes| u128::from(u64::from_le_bytes(*bytes)));
         return first | last << (8 * rest.len() - 64);
     }
-    if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+    few(rest).into()
+}
+
+/// The bytes of `part`, of which there are fewer than eight.
+#[inline]
+fn few(part: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (part.first_chunk(), part.last_chunk()) {
         let [first, last] = [first, last].map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
-        return (first | last << (8 * rest.len() - 32)).into();
+        return first | last << (8 * part.len() - 32);
     }
-    match *rest {
+    match *part {
         [a] => a.into(),
         [a, b] => u16::from_le_bytes([a, b]).into(),
         [a, b, c] => u32::from_le_bytes([a, b, c, 0]).into(),

@@ -7,6 +7,7 @@ mod commands;
 mod key;
 mod map;
 mod slot;
+mod time;
 
 pub use backend::LocalBackend;
 pub use builder::LocalBuilder;

@@ -1,14 +1,15 @@
-use std::{hash::BuildHasher, sync::Arc, time::Duration};
+use std::{hash::BuildHasher, time::Duration};
 
 use bytes::Bytes;
 use crossbeam_utils::CachePadded;
-use larder::{Clock, Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions};
+use larder::{Condition, Expiry, Kept, KeyTtl, Outcome, Result, SetOptions};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{DefaultHashBuilder, sync::Cache};
 
 use crate::{
     key::{Key, Parts},
     slot::{End, Slot, Weight},
+    time::Time,
 };
 
 pub(crate) type Entries = Cache<Key, Slot, Weight>;
@@ -27,11 +28,11 @@ pub(crate) struct Map {
     /// Each in a line of its own: locks of other keys would else take the line from each other.
     stripes: Box<[CachePadded<Mutex<()>>]>,
     hasher: DefaultHashBuilder,
-    clock: Arc<dyn Clock>,
+    clock: Time,
 }
 
 impl Map {
-    pub(crate) fn new(entries: Entries, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(entries: Entries, clock: Time) -> Self {
         Self {
             entries,
             stripes: (0..STRIPES).map(|_| CachePadded::new(Mutex::new(()))).collect(),
@@ -48,7 +49,7 @@ impl Map {
     #[inline]
     pub(crate) fn read(&self, key: &Parts<'_, '_>) -> Option<Kept> {
         let slot = self.entries.get(key)?;
-        if !slot.is_dead_to_a_reader(&*self.clock) {
+        if !slot.is_dead_to_a_reader(&self.clock) {
             return Some(slot.value);
         }
         self.remove_dead(key);
@@ -58,7 +59,7 @@ impl Map {
     /// The value under `key` with its remaining life, as [`read`](Self::read) has it.
     pub(crate) fn read_with_life(&self, key: &Parts<'_, '_>) -> Option<(Kept, KeyTtl)> {
         let slot = self.entries.get(key)?;
-        if let Some(ttl) = slot.ttl(&*self.clock) {
+        if let Some(ttl) = slot.ttl(&self.clock) {
             return Some((slot.value, ttl));
         }
         self.remove_dead(key);
@@ -122,11 +123,11 @@ impl Map {
 
     /// Removes what stands under `key` if its life is over.
     pub(crate) fn remove_dead(&self, key: &Parts<'_, '_>) {
-        self.entries.remove_if(key, |slot| slot.is_dead(&*self.clock));
+        self.entries.remove_if(key, |slot| slot.is_dead(&self.clock));
     }
 
     pub(crate) fn is_dead(&self, slot: &Slot) -> bool {
-        slot.is_dead(&*self.clock)
+        slot.is_dead(&self.clock)
     }
 
     /// Holds off every other write of `key`.
@@ -140,7 +141,7 @@ impl Map {
     /// What stands under `key`, for a write that holds off the others. Does not count as a use of the entry.
     fn standing(&self, key: &str) -> Option<Slot> {
         let slot = self.entries.peek(&Parts::whole(key))?;
-        if slot.is_dead(&*self.clock) {
+        if slot.is_dead(&self.clock) {
             self.entries.remove(&Parts::whole(key));
             return None;
         }

@@ -1,16 +1,19 @@
 use std::time::Duration;
 
-use larder::{Clock, Kept, KeyTtl};
+use larder::{Kept, KeyTtl};
 use quick_cache::Weighter;
 
-use crate::key::Key;
+use crate::{key::Key, time::Time};
 
 /// What an entry takes up besides the bytes of its key and value, roughly: the slot, its links and its place in the
 /// table, with the headers of two allocations.
 pub(crate) const ENTRY_OVERHEAD: u64 = 128;
 
 /// How far behind the time a coarse reading of it may be.
-const COARSE: Duration = Duration::from_secs(1);
+const COARSE: u64 = NANOS;
+
+/// The nanoseconds of a second.
+const NANOS: u64 = 1_000_000_000;
 
 /// A value and the end of its life. Two words, which a hit has in registers.
 #[derive(Debug, Clone)]
@@ -31,8 +34,11 @@ impl End {
 
     #[inline]
     pub(crate) fn at(moment: Duration) -> Self {
-        match u64::try_from(moment.as_nanos()) {
-            Ok(nanos) if nanos < Self::FAR => Self(nanos),
+        // By hand, because `as_nanos` counts in 128 bits.
+        let nanos =
+            (moment.as_secs().checked_mul(NANOS)).and_then(|nanos| nanos.checked_add(moment.subsec_nanos().into()));
+        match nanos {
+            Some(nanos) if nanos < Self::FAR => Self(nanos),
             _ => Self(u64::try_from(moment.as_millis()).map_or(u64::MAX, |millis| millis | Self::FAR)),
         }
     }
@@ -48,19 +54,19 @@ impl End {
 
 impl Slot {
     /// Tells whether the life is over. Reads the clock only where there is a life: most hits need not.
-    pub(crate) fn is_dead(&self, clock: &dyn Clock) -> bool {
+    pub(crate) fn is_dead(&self, clock: &Time) -> bool {
         self.dies != End::NEVER && self.dies <= End::at(clock.monotonic())
     }
 
     /// The same for a hit, which most often need not know the time exactly.
     #[inline]
-    pub(crate) fn is_dead_to_a_reader(&self, clock: &dyn Clock) -> bool {
-        let is_far_off = |dies| dies > End::at(clock.monotonic_coarse() + COARSE);
+    pub(crate) fn is_dead_to_a_reader(&self, clock: &Time) -> bool {
+        let is_far_off = |dies: End| dies.0 > End::at(clock.monotonic_coarse()).0.saturating_add(COARSE);
         self.dies != End::NEVER && !is_far_off(self.dies) && self.is_dead(clock)
     }
 
     /// The remaining life, or `None` where it is over by now.
-    pub(crate) fn ttl(&self, clock: &dyn Clock) -> Option<KeyTtl> {
+    pub(crate) fn ttl(&self, clock: &Time) -> Option<KeyTtl> {
         let Some(dies) = self.dies.moment() else {
             return Some(KeyTtl::Persistent);
         };

@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
-    delete_by_scan, delete_by_scan_with, get_by_joining,
+    AtOnce, CacheBackend, Capabilities, Condition, Entry, Error, Head, Outcome, Result, SetItem, SetOptions,
+    SweepListener, delete_by_scan, delete_by_scan_with, get_by_joining,
 };
 
 use crate::{MemoryBackend, Operation};
@@ -27,6 +27,11 @@ impl CacheBackend for MemoryBackend {
 
     fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         get_by_joining(self, prefix, key)
+    }
+
+    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
+        // Like a store elsewhere, which it stands for: its reads can be held up and made to fail.
+        AtOnce::Unknown
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

@@ -94,6 +94,10 @@ macro_rules! backend {
                     self.calls.get_joined(prefix, key)
                 }
 
+                fn get_at_once(&self, _: &str, _: &str) -> larder::AtOnce {
+                    larder::AtOnce::Unknown
+                }
+
                 fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {
                     self.calls.get_many(keys)
                 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::{
-        CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
+        AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
     },
     error::Result,
 };
@@ -40,6 +40,11 @@ impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
             return found;
         }
         self.backend.get_joined(prefix, key).await
+    }
+
+    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
+        // A read has to take its place.
+        AtOnce::Unknown
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

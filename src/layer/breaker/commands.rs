@@ -5,7 +5,9 @@ use futures::{Stream, StreamExt, stream};
 
 use super::{Breaker, circuit::Verdict};
 use crate::{
-    backend::{CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener},
+    backend::{
+        AtOnce, CacheBackend, Capabilities, Condition, Entry, Head, Outcome, SetItem, SetOptions, SweepListener,
+    },
     error::Result,
 };
 
@@ -61,6 +63,11 @@ impl<B: CacheBackend> CacheBackend for Breaker<B> {
 
     fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         self.call("get", self.backend.get_joined(prefix, key))
+    }
+
+    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
+        // A read is let through and counted.
+        AtOnce::Unknown
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     backend::{
-        CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions, SweepListener,
-        get_by_joining,
+        AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, SetItem, SetOptions,
+        SweepListener, get_by_joining,
     },
     error::Result,
 };
@@ -48,6 +48,11 @@ where
     fn get_joined(&self, prefix: &str, key: &str) -> impl Future<Output = Result<Option<Entry>>> + Send {
         // The journal goes by whole keys.
         get_by_joining(self, prefix, key)
+    }
+
+    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
+        // The journal may know better.
+        AtOnce::Unknown
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use larder::{
-    CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions, SweepListener,
-    SweepProgress, get_by_joining,
+    AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions,
+    SweepListener, SweepProgress, get_by_joining,
 };
 use larder_memory::MemoryBackend;
 
@@ -31,6 +31,7 @@ pub(crate) enum Flaw {
     DeleteManyAnswersBackwards,
     GetManyLeavesOutDuplicates,
     GetJoinedLeavesOutThePrefix,
+    AtOnceEveryKeyIsMissing,
     SetManyFailsAsAWhole,
     EmptyValuesAreMissing,
     HeadCutsTheLengthToo,
@@ -129,6 +130,13 @@ impl CacheBackend for Broken {
             prefix
         };
         get_by_joining(self, prefix, key).await
+    }
+
+    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
+        if self.has(Flaw::AtOnceEveryKeyIsMissing) {
+            return AtOnce::Missing;
+        }
+        AtOnce::Unknown
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {

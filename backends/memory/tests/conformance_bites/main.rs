@@ -83,6 +83,14 @@ fn conformance_bites_where_a_key_in_parts_loses_its_prefix() {
 }
 
 #[test]
+fn conformance_bites_where_an_answer_at_once_is_another() {
+    assert_found(
+        Flaw::AtOnceEveryKeyIsMissing,
+        &["what is answered at once is what get answers"],
+    );
+}
+
+#[test]
 fn conformance_bites_where_if_absent_is_two_steps() {
     assert_found(
         Flaw::IfAbsentLooksFirstAndWritesLater,
