@@ -87,9 +87,10 @@ pub trait CacheBackend: fmt::Debug + Send + Sync {
 
     /// What [`get_joined`](Self::get_joined) answers, where that takes neither a wait nor a future.
     ///
-    /// A cache asks this first where no hook listens, which spares a hit in this process the future. A backend that
-    /// keeps its entries in this process as [`Kept`](crate::Kept) may answer; the provided one says [`AtOnce::Unknown`], as does
-    /// every backend that may wait, and every layer that does anything about a read. It never blocks.
+    /// `get`, `lookup` and `get_shared` of a cache ask this first where no hook listens, which spares a hit in this process
+    /// the future. A backend that keeps its entries in this process as [`Kept`](crate::Kept) may answer. The provided one
+    /// says [`AtOnce::Unknown`], as has every backend that may wait, every layer that does anything about a read, and
+    /// whoever would fail. It never blocks.
     fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
         let _ = (prefix, key);
         AtOnce::Unknown

@@ -42,7 +42,9 @@ struct Inner {
     bytes: Bytes,
 }
 
-/// What a backend can say of a key without a future, by [`CacheBackend::get_at_once`](crate::CacheBackend::get_at_once).
+/// What a backend can say of a key without a future.
+///
+/// Asked for by [`CacheBackend::get_at_once`](crate::CacheBackend::get_at_once).
 ///
 /// # Examples
 ///

@@ -121,10 +121,15 @@ where
                 let stored = if scope.is_active() {
                     self.store(&scope).get_joined(lead, key).await
                 } else {
-                    match self.backend().get_at_once(lead, key) {
-                        AtOnce::Found(kept) => Ok(Some(kept.into())),
-                        AtOnce::Missing => Ok(None),
-                        AtOnce::Unknown => self.backend().get_joined(lead, key).await,
+                    let at_once = match self.backend().get_at_once(lead, key) {
+                        AtOnce::Found(kept) => Some(Some(kept.into())),
+                        AtOnce::Missing => Some(None),
+                        AtOnce::Unknown => None,
+                    };
+                    // Here, and not in a branch above, in which the future would keep what was answered.
+                    match at_once {
+                        Some(found) => Ok(found),
+                        None => self.backend().get_joined(lead, key).await,
                     }
                 };
                 match stored {

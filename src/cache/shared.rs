@@ -69,29 +69,41 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         async move {
-            // Most calls end here, for which the others are out of the way.
             if let Some(found) = self.shared_at_once(key, schema) {
-                return Ok(found.into_option());
+                return found;
             }
             let mut asked = pin!(self.ask_shared(key, schema));
             poll_fn(|context| poll_apart(asked.as_mut(), context)).await
         }
     }
 
-    /// The answer that takes no more than a look at what this process keeps, where nobody is to be told of the call.
+    /// The answer of a backend that has it at hand, where nobody is to be told of the call.
     #[inline]
-    fn shared_at_once<T>(&self, key: &str, schema: u32) -> Option<Lookup<Arc<T>>>
+    fn shared_at_once<T>(&self, key: &str, schema: u32) -> Option<Result<Option<Arc<T>>>>
     where
-        T: Send + Sync + 'static,
+        T: DeserializeOwned + Send + Sync + 'static,
     {
         if self.inner.hooks.are_watching() || !is_allowed(key) {
             return None;
         }
         match self.backend().get_at_once(self.inner.keys.lead(), key) {
-            AtOnce::Found(kept) => self.memoised(&kept, schema),
-            AtOnce::Missing => Some(Lookup::Miss),
+            AtOnce::Found(kept) => Some(match self.memoised(&kept, schema) {
+                Some(found) => Ok(found.into_option()),
+                None => self.share_kept(key, kept, schema),
+            }),
+            AtOnce::Missing => Some(Ok(None)),
             AtOnce::Unknown => None,
         }
+    }
+
+    /// The answer of an entry that was not decoded before, or not to this.
+    #[cold]
+    fn share_kept<T>(&self, key: &str, kept: Kept, schema: u32) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let scope = Scope::unwatched(OperationKind::GetShared);
+        self.share_stored(scope, key, Ok(Some(kept.into())), schema)
     }
 
     async fn ask_shared<T>(&self, key: &str, schema: u32) -> Result<Option<Arc<T>>>
@@ -99,11 +111,23 @@ where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let scope = self.begin(OperationKind::GetShared, Some(key), None);
-        let lead = self.inner.keys.lead();
         let stored = match check(key) {
-            Ok(()) => self.store(&scope).get_joined(lead, key).await,
+            Ok(()) => self.store(&scope).get_joined(self.inner.keys.lead(), key).await,
             Err(error) => Err(error),
         };
+        self.share_stored(scope, key, stored, schema)
+    }
+
+    fn share_stored<T>(
+        &self,
+        scope: Scope<'_>,
+        key: &str,
+        stored: Result<Option<Entry>>,
+        schema: u32,
+    ) -> Result<Option<Arc<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
         let found = match stored {
             Ok(Some(entry)) => self.share(&scope, key, &entry, schema),
             Ok(None) => Ok(Lookup::Miss),

@@ -84,7 +84,7 @@ impl Hooks {
         self.0.as_ref().filter(|list| list.wanted != 0 && !is_inside())
     }
 
-    /// Tells whether a call would be told to any hook.
+    /// Tells whether any hook wants to be told of any kind of call now.
     #[inline]
     pub(crate) fn are_watching(&self) -> bool {
         self.watching().is_some()

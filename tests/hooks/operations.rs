@@ -13,6 +13,7 @@ use std::{
 
 use futures::{executor::block_on, poll};
 use larder::{Batched, Cache, Clock, ErrorKind, ManualClock, OperationKind, Sleep};
+use larder_local::LocalBackend;
 use larder_memory::MemoryBackend;
 
 use crate::{
@@ -41,6 +42,22 @@ fn hooks_every_call_that_succeeds_has_one_start_and_one_end_with_its_outcome_and
         assert!(block_on((row.run)(cache)), "{:?}", row.kind);
         assert_eq!(record.ends(), (1, 1), "{:?}", row.kind);
         assert_eq!(record.take(), row.success);
+    }
+}
+
+#[test]
+fn hooks_are_told_of_a_shared_hit_that_needs_no_future() {
+    let record = Record::default();
+    let cache = Cache::builder(LocalBackend::with_capacity(10))
+        .hook(record.clone())
+        .build()
+        .unwrap();
+    block_on(cache.set("k", &1, "1m")).unwrap();
+    for (key, found) in [("k", Some(1)), ("k", Some(1)), ("none", None)] {
+        record.take();
+        let shared = block_on(cache.get_shared::<i32>(key)).unwrap();
+        assert_eq!(shared.as_deref(), found.as_ref());
+        assert_eq!(record.ends(), (1, 1));
     }
 }
 

@@ -58,6 +58,7 @@ on_each_backend! {
         let why = "the key has 65537 bytes; the limit is 65536";
         assert_eq!(refusal(cache.get::<i32>(&long).await), format!("get: {why}"));
         assert_eq!(refusal(cache.lookup::<i32>(&long).await), format!("lookup: {why}"));
+        assert_eq!(refusal(cache.get_shared::<i32>(&long).await), format!("get_shared: {why}"));
         assert_eq!(refusal(cache.set(&long, &1, 60).await), format!("set: {why}"));
         assert_eq!(refusal(cache.add(&long, &1, 60).await), format!("add: {why}"));
         assert_eq!(refusal(cache.replace(&long, &1, 60).await), format!("replace: {why}"));

@@ -62,7 +62,8 @@ impl LocalBuilder {
         self
     }
 
-    /// Takes the time from `clock`, by whose monotonic reading entries expire. Default: the system's clock.
+    /// Takes the time from `clock`, by whose monotonic reading entries expire. Default: the system's clock, which a hit asks
+    /// sooner where it is not given here.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Time::Given(Arc::new(clock)));
         self

@@ -86,9 +86,8 @@ impl Hash for Parts<'_, '_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (prefix, key) = (self.prefix.as_bytes(), self.key.as_bytes());
-        if let Some(word) = only_word(prefix, key) {
-            state.write_u128(word);
-            return;
+        if prefix.len() < HALF {
+            return hash_halves(prefix, key, state);
         }
         let (words, rest) = prefix.as_chunks();
         for word in words {
@@ -115,28 +114,37 @@ impl Hash for Parts<'_, '_> {
 
 /// The bytes of a word.
 const WORD: usize = size_of::<u128>();
+const HALF: usize = size_of::<u64>();
 
 /// The byte behind a key.
 const END: u64 = 0xff;
 
-/// The word of a key that ends within it, and whose prefix ends within its first half: most often all there is to hash.
-/// Made of its halves, because a shift of a whole word costs as much as five of a half.
+/// Hashes a key behind a prefix that ends within the first half of a word, as most do: by the halves of words, because a
+/// shift of a whole one costs as much as five of a half.
 #[inline]
-fn only_word(prefix: &[u8], key: &[u8]) -> Option<u128> {
-    let len = prefix.len() + key.len();
-    if prefix.len() >= WORD / 2 || len >= WORD {
-        return None;
-    }
+fn hash_halves<H: Hasher>(prefix: &[u8], key: &[u8], state: &mut H) {
+    let mut write = |low: u64, high: u64| state.write_u128(u128::from(low) | u128::from(high) << 64);
     let (begun, bits) = (few(prefix), 8 * prefix.len());
-    let (first, high) = if let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) {
-        let [first, last] = [first, last].map(|bytes| u64::from_le_bytes(*bytes));
-        (first, (last >> 8 | END << 56) >> (8 * (WORD - 1 - len)))
-    } else {
+    let (Some(first), Some(last)) = (key.first_chunk(), key.last_chunk()) else {
         let key = few(key) | END << (8 * key.len());
         // In two steps, because nothing is left where there is no prefix, which would be a shift by all bits.
-        (key, (key >> 1) >> (63 - bits))
+        return write(begun | key << bits, (key >> 1) >> (63 - bits));
     };
-    Some(u128::from(begun | first << bits) | u128::from(high) << 64)
+    let [first, last] = [first, last].map(|bytes| u64::from_le_bytes(*bytes));
+    let (halves, rest) = key[HALF - prefix.len()..].as_chunks();
+    let end = (last >> 8 | END << 56) >> (8 * (HALF - 1 - rest.len()));
+    let mut halves = halves.iter().map(|half| u64::from_le_bytes(*half));
+    let mut low = begun | first << bits;
+    loop {
+        let Some(high) = halves.next() else {
+            return write(low, end);
+        };
+        write(low, high);
+        let Some(next) = halves.next() else {
+            return write(end, 0);
+        };
+        low = next;
+    }
 }
 
 /// The word of `rest`, the last bytes of `part` and fewer than a word has.
@@ -205,6 +213,16 @@ mod tests {
     fn splits(whole: &str) -> impl Iterator<Item = Parts<'_, '_>> {
         let places = (0..=whole.len()).filter(|place| whole.is_char_boundary(*place));
         places.map(|place| Parts::new(&whole[..place], &whole[place..]))
+    }
+
+    #[test]
+    fn a_key_of_any_length_is_hashed_the_same_wherever_it_is_split() {
+        let long: String = (0..70u8).map(|byte| char::from(b'!' + byte)).collect();
+        for len in 0..=long.len() {
+            let expected = words(Parts::whole(&long[..len]));
+            assert_eq!(expected.len(), len / WORD + 1);
+            assert!(splits(&long[..len]).all(|parts| words(parts) == expected), "{len}");
+        }
     }
 
     proptest! {

@@ -61,7 +61,11 @@ impl Slot {
     /// The same for a hit, which most often need not know the time exactly.
     #[inline]
     pub(crate) fn is_dead_to_a_reader(&self, clock: &Time) -> bool {
-        let is_far_off = |dies: End| dies.0 > End::at(clock.monotonic_coarse()).0.saturating_add(COARSE);
+        let is_far_off = |dies: End| {
+            let soon = End::at(clock.monotonic_coarse()).0.saturating_add(COARSE);
+            // Beyond, ends are counted in something else.
+            soon < End::FAR && dies.0 > soon
+        };
         self.dies != End::NEVER && !is_far_off(self.dies) && self.is_dead(clock)
     }
 

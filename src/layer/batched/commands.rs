@@ -42,9 +42,12 @@ impl<B: CacheBackend + 'static> CacheBackend for Batched<B> {
         self.backend.get_joined(prefix, key).await
     }
 
-    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
-        // A read has to take its place.
-        AtOnce::Unknown
+    fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+        match self.gets {
+            // A read has to take its place.
+            Some(_) => AtOnce::Unknown,
+            None => self.backend.get_at_once(prefix, key),
+        }
     }
 
     fn get_many(&self, keys: &[&str]) -> impl Future<Output = Vec<Result<Option<Entry>>>> + Send {

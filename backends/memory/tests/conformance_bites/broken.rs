@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use larder::{
-    AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Outcome, Result, SetItem, SetOptions,
+    AtOnce, CacheBackend, Capabilities, Condition, Entry, Expiry, Head, Kept, Outcome, Result, SetItem, SetOptions,
     SweepListener, SweepProgress, get_by_joining,
 };
 use larder_memory::MemoryBackend;
@@ -32,6 +32,7 @@ pub(crate) enum Flaw {
     GetManyLeavesOutDuplicates,
     GetJoinedLeavesOutThePrefix,
     AtOnceEveryKeyIsMissing,
+    AtOnceTheDeadAreServed,
     SetManyFailsAsAWhole,
     EmptyValuesAreMissing,
     HeadCutsTheLengthToo,
@@ -51,6 +52,8 @@ pub(crate) struct Broken {
     pub(crate) sound: MemoryBackend,
     pub(crate) flaw: Flaw,
     pub(crate) looks: Looks,
+    /// What was last written under each key and not deleted since.
+    pub(crate) written: Mutex<BTreeMap<String, Kept>>,
 }
 
 /// How many calls have looked at each key before they changed it.
@@ -132,11 +135,15 @@ impl CacheBackend for Broken {
         get_by_joining(self, prefix, key).await
     }
 
-    fn get_at_once(&self, _: &str, _: &str) -> AtOnce {
-        if self.has(Flaw::AtOnceEveryKeyIsMissing) {
-            return AtOnce::Missing;
+    fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+        match self.flaw {
+            Flaw::AtOnceEveryKeyIsMissing => AtOnce::Missing,
+            Flaw::AtOnceTheDeadAreServed => {
+                let written = self.written.lock().unwrap();
+                (written.get(&[prefix, key].concat()).cloned()).map_or(AtOnce::Missing, AtOnce::Found)
+            }
+            _ => AtOnce::Unknown,
         }
-        AtOnce::Unknown
     }
 
     async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
@@ -186,6 +193,8 @@ impl CacheBackend for Broken {
         {
             options.expiry = Expiry::Never;
         }
+        let kept = Kept::new(value.clone());
+        self.written.lock().unwrap().insert(key.to_owned(), kept);
         self.sound.set(key, value, options).await
     }
 
@@ -208,6 +217,7 @@ impl CacheBackend for Broken {
             self.sound.delete(key, condition).await?;
             return Ok(if stands { Outcome::Done } else { Outcome::Missing });
         }
+        self.written.lock().unwrap().remove(key);
         self.sound.delete(key, self.condition(condition)).await
     }
 
