@@ -119,8 +119,8 @@ const HALF: usize = size_of::<u64>();
 /// The byte behind a key.
 const END: u64 = 0xff;
 
-/// Hashes a key behind a prefix that ends within the first half of a word, as most do: by the halves of words, because a
-/// shift of a whole one costs as much as five of a half.
+/// Hashes a key behind a prefix that ends within the first half of a word: by the halves of words, because a shift of a
+/// whole one takes several instructions.
 #[inline]
 fn hash_halves<H: Hasher>(prefix: &[u8], key: &[u8], state: &mut H) {
     let mut write = |low: u64, high: u64| state.write_u128(u128::from(low) | u128::from(high) << 64);
