@@ -78,9 +78,9 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: Instant,
-    /// The origin of the coarse reading.
+    /// The origin of the coarse reading, in nanoseconds.
     #[cfg(target_os = "linux")]
-    ticks_from: Duration,
+    ticks_from: u64,
 }
 
 impl SystemClock {
@@ -91,8 +91,32 @@ impl SystemClock {
             origin: Instant::now(),
             // After the other one, so that the coarse reading is never ahead of it.
             #[cfg(target_os = "linux")]
-            ticks_from: read(ClockId::Monotonic),
+            ticks_from: nanos(ClockId::Monotonic),
         }
+    }
+
+    /// The [coarse reading](Clock::monotonic_coarse) in nanoseconds, which wraps after 584 years. A hit in the process feels
+    /// what it takes to make a [`Duration`] of it and to take that apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder::{Clock, SystemClock};
+    ///
+    /// let clock = SystemClock::new();
+    /// let coarse = clock.monotonic_coarse_nanos();
+    /// assert!(u128::from(coarse) <= clock.monotonic().as_nanos());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn monotonic_coarse_nanos(&self) -> u64 {
+        // The time of the kernel's last tick, at a third of what it costs to ask the hardware. That tick may have been
+        // before the clock was made.
+        #[cfg(target_os = "linux")]
+        return nanos(ClockId::MonotonicCoarse).saturating_sub(self.ticks_from);
+        #[cfg(not(target_os = "linux"))]
+        #[expect(clippy::cast_possible_truncation, reason = "it wraps, as its docs say")]
+        return self.monotonic().as_nanos() as u64;
     }
 }
 
@@ -112,12 +136,10 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
-    // The time of the kernel's last tick, at a third of what it costs to ask the hardware.
     #[cfg(target_os = "linux")]
     #[inline]
     fn monotonic_coarse(&self) -> Duration {
-        // The last tick may have been before the clock was made.
-        read(ClockId::MonotonicCoarse).saturating_sub(self.ticks_from)
+        Duration::from_nanos(self.monotonic_coarse_nanos())
     }
 
     fn sleep(&self, span: Duration) -> Sleep {
@@ -127,13 +149,12 @@ impl Clock for SystemClock {
 
 #[cfg(target_os = "linux")]
 #[inline]
-fn read(clock: ClockId) -> Duration {
+fn nanos(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     // Neither is ever negative. By hand, because the conversion of `rustix` is a call that a hit would feel.
-    Duration::new(
-        u64::try_from(now.tv_sec).unwrap_or_default(),
-        u32::try_from(now.tv_nsec).unwrap_or_default(),
-    )
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
 }
 
 /// The machine's own clocks, with the waits of a runtime.

@@ -10,33 +10,32 @@ const MAX_KEY_BYTES: usize = 64 * 1024;
 /// The part of a backend's keys that belongs to one cache.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KeySpace {
-    /// With the colon behind it.
-    prefix: Option<Box<str>>,
+    /// With the colon behind it; empty where there is none.
+    prefix: Box<str>,
 }
 
 impl KeySpace {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
-            prefix: Some([prefix, ":"].concat().into()),
+            prefix: [prefix, ":"].concat().into(),
         }
     }
 
     pub(super) fn prefix(&self) -> Option<&str> {
-        self.prefix.as_ref().map(|prefix| &prefix[..prefix.len() - 1])
+        self.prefix.strip_suffix(':')
     }
 
     pub(super) fn nested(&self, name: &str) -> Self {
-        match &self.prefix {
-            _ if name.is_empty() => self.clone(),
-            Some(prefix) => Self::new(&format!("{prefix}{name}")),
-            None => Self::new(name),
+        if name.is_empty() {
+            return self.clone();
         }
+        Self::new(&[self.lead(), name].concat())
     }
 
     /// What stands before a key of this cache in the key as the backend sees it.
     #[inline]
     pub(super) fn lead(&self) -> &str {
-        self.prefix.as_deref().unwrap_or_default()
+        &self.prefix
     }
 
     /// The key as the backend sees it.
@@ -52,18 +51,12 @@ impl KeySpace {
 
     /// The pattern that finds, among all keys of the backend, those of this cache that match `pattern`.
     pub(super) fn pattern(&self, pattern: &str) -> String {
-        match &self.prefix {
-            None => pattern.to_owned(),
-            Some(prefix) => format!("{}{pattern}", glob::escape(prefix)),
-        }
+        format!("{}{pattern}", glob::escape(self.lead()))
     }
 
     /// The caller's key of a physical one.
     pub(super) fn logical<'k>(&self, physical: &'k str) -> Option<&'k str> {
-        match &self.prefix {
-            None => Some(physical),
-            Some(prefix) => physical.strip_prefix(&**prefix),
-        }
+        physical.strip_prefix(self.lead())
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
@@ -77,8 +78,9 @@ where
         }
     }
 
-    /// The answer of a backend that has it at hand, where nobody is to be told of the call.
-    #[inline]
+    /// The answer of a backend that has it at hand, where nobody is to be told of the call. Apart from the future, whose
+    /// state it would else be entangled with.
+    #[inline(never)]
     fn shared_at_once<T>(&self, key: &str, schema: u32) -> Option<Result<Option<Arc<T>>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -156,7 +158,11 @@ where
     }
 
     /// The answer of an entry whose value was decoded before.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a tenth of a shared hit is the call, which is what becomes of `#[inline]`"
+    )]
+    #[inline(always)]
     fn memoised<T>(&self, kept: &Kept, schema: u32) -> Option<Lookup<Arc<T>>>
     where
         T: Send + Sync + 'static,
@@ -165,12 +171,18 @@ where
         if !memo.terms.are_of(S::ID, C::ID, schema) {
             return None;
         }
-        let value = Arc::clone(&memo.value).downcast().ok()?;
-        Some(if memo.terms.are_over(|| self.now()) {
-            Lookup::Miss
-        } else {
-            Lookup::Hit(value)
+        let Ok(value) = Arc::clone(&memo.value).downcast() else {
+            return of_another_type();
+        };
+        Some(match memo.terms.expires() {
+            Some(end) if self.is_past(end) => Lookup::Miss,
+            _ => Lookup::Hit(value),
         })
+    }
+
+    #[cold]
+    fn is_past(&self, end: Duration) -> bool {
+        end <= self.now()
     }
 
     fn share<T>(&self, scope: &Scope<'_>, key: &str, entry: &Entry, schema: u32) -> Result<Lookup<Arc<T>>>
@@ -200,6 +212,13 @@ where
             Err(reason) => self.undecodable(scope, reason).map(|()| Lookup::Miss),
         }
     }
+}
+
+/// `None`, where a branch that is guessed right shall lead: the compiler would else wait for the comparison.
+#[cold]
+#[inline(never)]
+fn of_another_type<T>() -> Option<T> {
+    None
 }
 
 /// Polls `future` in a function of its own, so that the one it is called from keeps to registers.

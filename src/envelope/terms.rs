@@ -31,9 +31,9 @@ impl Terms {
             && self.schema == schema
     }
 
-    /// Tells whether the logical life is over. Most values have none, and need no clock.
+    /// The end of the logical life. Most values have none.
     #[inline]
-    pub(crate) fn are_over(&self, now: impl FnOnce() -> Duration) -> bool {
-        self.expires.is_some_and(|expires| expires <= now())
+    pub(crate) fn expires(&self) -> Option<Duration> {
+        self.expires
     }
 }

@@ -48,8 +48,10 @@ impl Map {
     /// The value under `key`; an expired entry is removed on the way.
     #[inline]
     pub(crate) fn read(&self, key: &Parts<'_, '_>) -> Option<Kept> {
+        // Before the look: while the key is hashed the clock costs little, behind the lock it is waited for.
+        let soon = End::soon(&self.clock);
         let slot = self.entries.get(key)?;
-        if !slot.is_dead_to_a_reader(&self.clock) {
+        if slot.dies > soon || !slot.is_dead(&self.clock) {
             return Some(slot.value);
         }
         self.remove_dead(key);

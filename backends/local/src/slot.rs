@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use larder::{Kept, KeyTtl};
+use larder::{Clock, Kept, KeyTtl};
 use quick_cache::Weighter;
 
 use crate::{key::Key, time::Time};
@@ -43,6 +43,23 @@ impl End {
         }
     }
 
+    /// An end at which, and before which, the exact time has to be asked for; what ends later is alive now.
+    #[inline]
+    pub(crate) fn soon(clock: &Time) -> Self {
+        match clock {
+            // Far below `FAR`, for the next 292 years.
+            Time::System(clock) => Self(clock.monotonic_coarse_nanos() + COARSE),
+            Time::Given(clock) => Self::soon_by(&**clock),
+        }
+    }
+
+    #[cold]
+    fn soon_by(clock: &dyn Clock) -> Self {
+        let soon = Self::at(clock.monotonic_coarse()).0.saturating_add(COARSE);
+        // Beyond, ends are counted in something else.
+        if soon < Self::FAR { Self(soon) } else { Self::NEVER }
+    }
+
     fn moment(self) -> Option<Duration> {
         match self {
             Self::NEVER => None,
@@ -53,20 +70,9 @@ impl End {
 }
 
 impl Slot {
-    /// Tells whether the life is over. Reads the clock only where there is a life: most hits need not.
+    /// Tells whether the life is over, by the exact time. Reads the clock only where there is a life.
     pub(crate) fn is_dead(&self, clock: &Time) -> bool {
         self.dies != End::NEVER && self.dies <= End::at(clock.monotonic())
-    }
-
-    /// The same for a hit, which most often need not know the time exactly.
-    #[inline]
-    pub(crate) fn is_dead_to_a_reader(&self, clock: &Time) -> bool {
-        let is_far_off = |dies: End| {
-            let soon = End::at(clock.monotonic_coarse()).0.saturating_add(COARSE);
-            // Beyond, ends are counted in something else.
-            soon < End::FAR && dies.0 > soon
-        };
-        self.dies != End::NEVER && !is_far_off(self.dies) && self.is_dead(clock)
     }
 
     /// The remaining life, or `None` where it is over by now.

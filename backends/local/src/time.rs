@@ -17,12 +17,4 @@ impl Time {
             Self::Given(clock) => clock.monotonic(),
         }
     }
-
-    #[inline]
-    pub(crate) fn monotonic_coarse(&self) -> Duration {
-        match self {
-            Self::System(clock) => clock.monotonic_coarse(),
-            Self::Given(clock) => clock.monotonic_coarse(),
-        }
-    }
 }
