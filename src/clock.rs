@@ -87,16 +87,22 @@ impl SystemClock {
     /// Makes a clock whose monotonic reading starts at zero now.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            // After the other one, so that the coarse reading is never ahead of it.
-            #[cfg(target_os = "linux")]
-            ticks_from: nanos(ClockId::Monotonic),
+        loop {
+            let clock = Self {
+                origin: Instant::now(),
+                // After the other one, so that the coarse reading is never ahead of it.
+                #[cfg(target_os = "linux")]
+                ticks_from: nanos(ClockId::Monotonic),
+            };
+            // Where the thread was stopped between the two, the coarse reading would be as far behind for good.
+            if clock.origin.elapsed() < Duration::from_millis(100) {
+                return clock;
+            }
         }
     }
 
-    /// The [coarse reading](Clock::monotonic_coarse) in nanoseconds, which wraps after 584 years. A hit in the process feels
-    /// what it takes to make a [`Duration`] of it and to take that apart.
+    /// The [coarse reading](Clock::monotonic_coarse) in nanoseconds, of which 584 years can be counted. A hit in the
+    /// process feels what it takes to make a [`Duration`] of it and to take that apart.
     ///
     /// # Examples
     ///
@@ -115,7 +121,7 @@ impl SystemClock {
         #[cfg(target_os = "linux")]
         return nanos(ClockId::MonotonicCoarse).saturating_sub(self.ticks_from);
         #[cfg(not(target_os = "linux"))]
-        #[expect(clippy::cast_possible_truncation, reason = "it wraps, as its docs say")]
+        #[expect(clippy::cast_possible_truncation, reason = "584 years, as the docs say")]
         return self.monotonic().as_nanos() as u64;
     }
 }

@@ -21,5 +21,6 @@ mod round_trip;
 mod sample;
 mod shared;
 mod single;
+mod store;
 mod sweeps;
 mod waits;

@@ -1,18 +1,54 @@
 //! Values that are decoded once for all who read them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use larder::{Cache, FallbackPolicy, Json, ManualClock};
+use larder::{AtOnce, Cache, Entry, FallbackPolicy, Json, ManualClock, Result};
 use larder_local::LocalBackend;
 use larder_memory::MemoryBackend;
 use serde::{Deserialize, Serialize};
 
-use crate::backends::block_on;
+use crate::{backends::block_on, store::forward_to_store};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Point {
     x: u32,
     y: u32,
+}
+
+/// A local map that counts how often it is asked for an entry.
+#[derive(Debug, Clone)]
+struct Counted(LocalBackend, Arc<AtomicUsize>);
+
+impl Counted {
+    fn count(&self) -> &LocalBackend {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        &self.0
+    }
+}
+
+forward_to_store! {
+    Counted,
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        self.count().get(key).await
+    }
+
+    fn get_at_once(&self, prefix: &str, key: &str) -> AtOnce {
+        self.count().get_at_once(prefix, key)
+    }
+
+    async fn get_joined(&self, prefix: &str, key: &str) -> Result<Option<Entry>> {
+        self.count().get_joined(prefix, key).await
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Entry>>> {
+        self.count().get_many(keys).await
+    }
 }
 
 fn local() -> LocalBackend {
@@ -34,6 +70,33 @@ fn a_local_value_is_decoded_once_until_it_is_written_again() {
         assert!(Arc::ptr_eq(&third, &cache.get_shared("p").await.unwrap().unwrap()));
         cache.delete("p").await.unwrap();
         assert!(cache.get_shared::<Point>("p").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_local_map_is_asked_once_for_a_value_however_it_is_to_be_decoded() {
+    block_on(async {
+        let backend = Counted(local(), Arc::default());
+        let cache = Cache::new(backend.clone());
+        cache.set("p", &Point { x: 1, y: 2 }, 60).await.unwrap();
+        cache.set("none", &None::<Point>, 60).await.unwrap();
+        let asked = || backend.1.swap(0, Ordering::Relaxed);
+        asked();
+
+        for _ in 0..2 {
+            cache.get_shared::<Point>("p").await.unwrap().unwrap();
+            assert_eq!(asked(), 1);
+        }
+        cache.get_shared::<(u32, u32)>("p").await.unwrap().unwrap();
+        assert_eq!(asked(), 1, "a second type");
+        assert!(cache.get_shared::<Point>("none").await.unwrap().is_none());
+        assert_eq!(asked(), 1, "a stored None");
+        assert!(cache.get_shared::<Point>("missing").await.unwrap().is_none());
+        assert_eq!(asked(), 1, "a miss");
+        cache.get::<Point>("p").await.unwrap().unwrap();
+        assert_eq!(asked(), 1, "a get");
+        cache.lookup::<Point>("p").await.unwrap();
+        assert_eq!(asked(), 1, "a lookup");
     });
 }
 

@@ -187,7 +187,7 @@ fn callers_on_many_threads_and_executors_all_get_their_own_answers() {
 #[derive(Debug, Clone)]
 struct Late(MemoryBackend);
 
-super::support::forward_to_store! {
+crate::store::forward_to_store! {
     Late,
     async fn get(&self, key: &str) -> larder::Result<Option<larder::Entry>> {
         self.0.get(key).await

@@ -17,6 +17,8 @@ use larder::{
 use larder_memory::MemoryBackend;
 use parking_lot::Mutex;
 
+use crate::store::forward_to_store;
+
 pub(super) type Read = Pin<Box<dyn Future<Output = Result<Option<Entry>>> + Send>>;
 pub(super) type Write = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
@@ -82,61 +84,6 @@ impl Guarded {
         Ok(())
     }
 }
-
-/// A store around one in memory, which is its first field or the one named, with reads of its own.
-macro_rules! forward_to_store {
-    ($store:ident, $($read:tt)*) => {
-        impl larder::CacheBackend for $store {
-            $($read)*
-
-            async fn head(&self, key: &str, n: usize) -> larder::Result<Option<larder::Head>> {
-                self.0.head(key, n).await
-            }
-
-            async fn set(
-                &self,
-                key: &str,
-                value: bytes::Bytes,
-                options: larder::SetOptions,
-            ) -> larder::Result<larder::Outcome> {
-                self.0.set(key, value, options).await
-            }
-
-            async fn set_many(&self, items: Vec<larder::SetItem>) -> Vec<larder::Result<larder::Outcome>> {
-                self.0.set_many(items).await
-            }
-
-            async fn delete(&self, key: &str, condition: larder::Condition) -> larder::Result<larder::Outcome> {
-                self.0.delete(key, condition).await
-            }
-
-            async fn delete_many(&self, keys: &[&str]) -> Vec<larder::Result<larder::Outcome>> {
-                self.0.delete_many(keys).await
-            }
-
-            async fn expire(
-                &self,
-                key: &str,
-                after: std::time::Duration,
-                condition: larder::Condition,
-            ) -> larder::Result<larder::Outcome> {
-                self.0.expire(key, after, condition).await
-            }
-
-            async fn persist(&self, key: &str, condition: larder::Condition) -> larder::Result<larder::Outcome> {
-                self.0.persist(key, condition).await
-            }
-
-            fn scan<'a>(
-                &'a self,
-                pattern: &str,
-            ) -> impl futures::Stream<Item = larder::Result<Vec<String>>> + Send + use<'a> {
-                self.0.scan(pattern)
-            }
-        }
-    };
-}
-pub(super) use forward_to_store;
 
 forward_to_store! {
     Guarded,
